@@ -1,0 +1,1 @@
+"""Hot to cold: plan, brake, move, verify, keep versions, scrub, prove, restore."""

@@ -1,0 +1,56 @@
+"""How services ask root for something: ``broker("drives.mount", {"device": "sdb1", ...})``."""
+
+import json
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from appliance.errors import BrokerUnavailable, RefusedByRoot
+
+CONNECT_TIMEOUT_S = 5
+ANSWER_TIMEOUT_S = 900  # formatting a large drive; every verb bounds its own programs below this
+
+
+class Broker(Protocol):
+    """Anything that carries a verb to root; tests put the real protocol behind it without the last step."""
+
+    def __call__(self, verb: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask, and return root's answer.  Raises RefusedByRoot or BrokerUnavailable."""
+        ...
+
+
+class SocketBroker:
+    """The real one: one connection a call."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __call__(self, verb: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask, and return root's answer.  Raises RefusedByRoot or BrokerUnavailable."""
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(CONNECT_TIMEOUT_S)
+                connection.connect(str(self.path))
+                connection.settimeout(ANSWER_TIMEOUT_S)
+                connection.sendall(json.dumps({"verb": verb, "request": dict(request)}).encode() + b"\n")
+                with connection.makefile("rb") as stream:
+                    line = stream.readline()
+        except OSError:
+            raise BrokerUnavailable() from None
+        if not line:
+            raise BrokerUnavailable()
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise Refusal(answer["error"], answer["message"], answer.get("hint", ""))
+        ok: dict[str, Any] = answer["ok"]
+        return ok
+
+
+class Refusal(RefusedByRoot):
+    """Root's own error, carried over with its code, sentence and hint."""
+
+    def __init__(self, code: str, message: str, hint: str) -> None:
+        super().__init__(why=message)
+        self.code = code  # type: ignore[misc]
+        self.hint = hint  # type: ignore[misc]

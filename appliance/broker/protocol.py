@@ -1,0 +1,81 @@
+"""Requests and verbs.  Root receives facts, never text: each verb has a frozen dataclass that checks its own fields.
+
+A frame is one JSON object on one line, 64 KiB at most: ``{"verb": "drives.mount", "request": {...}}``; the answer is
+``{"ok": {...}}`` or ``{"error": code, "message": sentence, "hint": sentence}``.  Unknown verbs and fields are refused.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar, get_type_hints
+
+from appliance.errors import ApplianceError
+from appliance.words import N_
+
+LIMIT = 64 * 1024  # bytes a frame may have
+
+R = TypeVar("R")
+Handler = Callable[[Any], dict[str, Any]]
+VERBS: dict[str, tuple[type[Any], Handler]] = {}
+
+
+class BadRequest(ApplianceError):
+    """What arrived is not a request that root understands."""
+
+    code, status, template = "bad_request", 400, N_("The request was refused: {why}.")
+
+
+def verb(name: str) -> Callable[[Callable[[R], dict[str, Any]]], Callable[[R], dict[str, Any]]]:
+    """Declare a verb; the handler's one annotated parameter is its request class."""
+
+    def register(handler: Callable[[R], dict[str, Any]]) -> Callable[[R], dict[str, Any]]:
+        hints = get_type_hints(handler)
+        hints.pop("return", None)
+        request_class: type[Any]
+        (request_class,) = hints.values()
+        if not is_dataclass(request_class):
+            raise TypeError(f"{name} needs a dataclass as its request")
+        if name in VERBS:
+            raise ValueError(f"two verbs named {name}")
+        VERBS[name] = (request_class, handler)
+        return handler
+
+    return register
+
+
+def parse(line: bytes) -> tuple[str, Handler, Any]:
+    """A frame as (verb name, handler, checked request).  Raises BadRequest."""
+    try:
+        frame = json.loads(line)
+        name, body = frame["verb"], frame["request"]
+    except (ValueError, TypeError, KeyError):
+        raise BadRequest(why="not a frame") from None
+    if not isinstance(name, str) or name not in VERBS:
+        raise BadRequest(why="unknown verb")
+    request_class, handler = VERBS[name]
+    return name, handler, build(request_class, body)
+
+
+def build(request_class: type[R], body: object) -> R:
+    """A request of its own class, every field present or defaulted, typed, and checked by ``__post_init__``."""
+    if not isinstance(body, dict):
+        raise BadRequest(why="not an object")
+    hints = get_type_hints(request_class)
+    known = {f.name for f in fields(request_class)}  # type: ignore[arg-type]
+    if unknown := set(body) - known:
+        raise BadRequest(why=f"unknown field {sorted(unknown)[0]}")
+    for name, value in body.items():
+        if not _fits(value, hints[name]):
+            raise BadRequest(why=f"wrong kind of value in {name}")
+    try:
+        return request_class(**body)
+    except TypeError:
+        raise BadRequest(why="a field is missing") from None
+    except ValueError as problem:
+        raise BadRequest(why=str(problem)) from None
+
+
+def _fits(value: object, hint: Any) -> bool:
+    """Whether a JSON value is of a field's type: str, int, bool, or ``X | None`` of these."""
+    allowed = getattr(hint, "__args__", (hint,))
+    return type(value) in allowed or (value is None and type(None) in allowed)

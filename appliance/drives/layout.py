@@ -1,0 +1,29 @@
+"""What lies where on a drive.  The format page is docs/drive-format.md; change both together.
+
+Imports nothing of ours: root's side, the library and the backup all read it.
+"""
+
+MARKER = "everpx-drive.json"  # makes it ours: marker id, station id, role, number
+PRIVATE = ".everpx"  # everything on a drive that is not for people
+INCOMING = ".everpx/incoming"  # HOT: uploads on their way; COLD: the batch being verified
+PREVIEWS = ".everpx/previews"  # HOT: <first two hex digits>/<digest>-<pixels>.webp
+STATION_COPY = ".everpx/station"  # the database and settings as of the last backup
+MANIFEST = "everpx-manifest.b3"  # `b3sum --check everpx-manifest.b3` on any computer
+OLDER = "Older versions"  # COLD: <day>/<HOT tag>/…, what was replaced or vanished
+PHOTOS, VIDEOS, FILES, FAMILY = "Photos", "Videos", "Files", "Family"
+
+#: Names at the top of a drive that are never anybody's files.
+NOT_FILES = frozenset(
+    {
+        MARKER,
+        PRIVATE,
+        MANIFEST,
+        OLDER,
+        "lost+found",
+        "System Volume Information",
+        "$RECYCLE.BIN",
+        ".Trashes",
+        ".Spotlight-V100",
+        ".fseventsd",
+    }
+)

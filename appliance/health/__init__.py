@@ -1,0 +1,1 @@
+"""Health: find, explain, offer a fix.  Unknown is shown as unknown, never as healthy."""

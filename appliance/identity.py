@@ -1,0 +1,66 @@
+"""Who this station is: an id and the hash of its claim code, written once (by the image build, or at first start).
+
+The claim code is 20 letters and digits without look-alikes (100 bit), printed on the label.  Only its hash is kept;
+100 random bits need no slow hash.  It is good for one claim: see ``people.claim``.
+"""
+
+import hashlib
+import hmac
+import json
+import secrets
+import uuid
+from dataclasses import dataclass
+
+from appliance.durable import write_atomically
+from appliance.places import Places
+
+LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # 32 of them: 5 bit each, no 0/O, 1/I
+CODE_LENGTH = 20
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A station's name for itself."""
+
+    station_id: str
+    claim_hash: str
+
+    def matches(self, code: str) -> bool:
+        """Whether this is the claim code; spaces, dashes and case do not matter."""
+        return hmac.compare_digest(_hash(self.station_id, code), self.claim_hash)
+
+
+def _hash(station_id: str, code: str) -> str:
+    plain = "".join(c for c in code.upper() if c.isalnum())
+    return hashlib.sha256(f"{station_id}:{plain}".encode()).hexdigest()
+
+
+def new_code() -> str:
+    """A fresh claim code, grouped for reading aloud: ``ABCDE-FGHJK-LMNPQ-RSTUV``."""
+    letters = "".join(secrets.choice(LETTERS) for _ in range(CODE_LENGTH))
+    return "-".join(letters[i : i + 5] for i in range(0, CODE_LENGTH, 5))
+
+
+def load(places: Places) -> Identity:
+    """The station's identity.  Raises FileNotFoundError when none was baked in."""
+    stored = json.loads(places.identity.read_text())
+    return Identity(stored["station_id"], stored["claim_hash"])
+
+
+def create(places: Places) -> str | None:
+    """Write an identity if there is none; return the claim code then (the only time it is known), else None."""
+    if places.identity.exists():
+        return None
+    code, station_id = new_code(), str(uuid.uuid4())
+    write_atomically(
+        places.identity,
+        json.dumps({"station_id": station_id, "claim_hash": _hash(station_id, code)}).encode(),
+    )
+    return code
+
+
+def secret_key(places: Places) -> bytes:
+    """The cookie-signing key, made on first use and private to this box."""
+    if not places.secret_key.exists():
+        write_atomically(places.secret_key, secrets.token_bytes(32))
+    return places.secret_key.read_bytes()

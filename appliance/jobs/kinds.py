@@ -1,0 +1,64 @@
+"""The kinds of jobs there are: a stable name, a title, and the function that does the work.
+
+A kind is declared beside its room's code: ``@job_kind("backup.run", N_("Copy to {drive}"))``.  The function gets a
+:class:`~appliance.jobs.progress.Progress` and the job's arguments, and must be safe to run again from the start:
+after a power cut it is called with the same arguments and the checkpoint it last kept.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from appliance.errors import NotFound
+
+Body = Callable[..., dict[str, Any] | None]
+
+#: Modules of the core that declare kinds, imported only where a job runs.
+CORE_MODULES = (
+    "appliance.backup.jobs",
+    "appliance.drives.jobs",
+    "appliance.health.jobs",
+    "appliance.library.jobs",
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a job's ``kind`` stands for."""
+
+    name: str
+    title: str  # template; its fields are the job's title fields
+    body: Body
+    nice: int = 5
+
+
+KINDS: dict[str, Kind] = {}
+
+
+def job_kind(name: str, title: str, *, nice: int = 5) -> Callable[[Body], Body]:
+    """Declare a kind of job; the function's result, if any, is kept in the row."""
+
+    def register(body: Body) -> Body:
+        if name in KINDS and KINDS[name].body.__qualname__ != body.__qualname__:
+            raise ValueError(f"two job kinds named {name}")
+        KINDS[name] = Kind(name, title, body, nice)
+        return body
+
+    return register
+
+
+def load_core() -> None:
+    """Import every module of the core that declares job kinds."""
+    for module in CORE_MODULES:
+        importlib.import_module(module)
+
+
+def find(name: str) -> Kind:
+    """The kind of this name.  Raises NotFound."""
+    if name not in KINDS:
+        load_core()
+    try:
+        return KINDS[name]
+    except KeyError:
+        raise NotFound(what=f"job “{name}”") from None

@@ -1,0 +1,116 @@
+"""Starting, stopping and watching jobs.  Everything here joins the caller's transaction."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from appliance.db import now
+from appliance.errors import Conflict, NotFound
+from appliance.jobs.models import ACTIVE, Job, JobLog, JobState, Wish
+from appliance.words import N_, Message
+
+KEEP_FINISHED = 500
+
+
+class AlreadyRunning(Conflict):
+    """The lock is taken by a job that has not ended."""
+
+    code = "job_already_running"
+    template = N_("“{title}” is already under way.")
+
+
+def start(
+    session: Session,
+    kind: str,
+    *,
+    title: Message,
+    lock: str,
+    arguments: Mapping[str, Any] | None = None,
+    asked_by: int | None = None,
+) -> Job:
+    """Put a job in the queue; the worker picks it up within a second of the commit.  Raises AlreadyRunning."""
+    job = Job(kind=kind, title=title, lock=lock, arguments=dict(arguments or {}), asked_by=asked_by)
+    try:
+        with session.begin_nested():
+            session.add(job)
+    except IntegrityError:
+        other = session.scalars(select(Job).where(Job.lock == lock, Job.state.in_(ACTIVE))).first()
+        raise AlreadyRunning(title=str(other.title) if other else str(title)) from None
+    return job
+
+
+def wish(session: Session, job_id: int, wanted: Wish) -> Job:
+    """Ask a job to pause, go on, or stop for good.  Raises NotFound, or Conflict when it has ended."""
+    job = session.get(Job, job_id)
+    if job is None:
+        raise NotFound(what="job")
+    if job.state not in ACTIVE:
+        raise Conflict()
+    job.wish = wanted
+    if job.state is JobState.RUNNING:
+        return job
+    if wanted is Wish.CANCEL:
+        job.state, job.finished = JobState.CANCELLED, now()
+    elif wanted is Wish.PAUSE:
+        job.state = JobState.PAUSED
+    else:
+        job.state = JobState.WAITING
+    return job
+
+
+def active(session: Session) -> Sequence[Job]:
+    """Jobs that have not ended, oldest first."""
+    return session.scalars(select(Job).where(Job.state.in_(ACTIVE)).order_by(Job.id)).all()
+
+
+def recent(session: Session, limit: int = 20) -> Sequence[Job]:
+    """Jobs that have ended, newest first."""
+    return session.scalars(
+        select(Job).where(Job.state.not_in(ACTIVE)).order_by(Job.finished.desc(), Job.id.desc()).limit(limit)
+    ).all()
+
+
+def log_of(session: Session, job_id: int, limit: int = 200) -> Sequence[JobLog]:
+    """A job's newest lines, oldest first."""
+    newest = session.scalars(
+        select(JobLog).where(JobLog.job_id == job_id).order_by(JobLog.id.desc()).limit(limit)
+    ).all()
+    return list(reversed(newest))
+
+
+def recover(session: Session) -> list[Job]:
+    """After a crash or a power cut: what was running is interrupted, and goes on by itself.
+
+    Call when no runner is alive.  A job that never survives its start is given up after five attempts.
+    """
+    interrupted = session.scalars(select(Job).where(Job.state == JobState.RUNNING)).all()
+    for job in interrupted:
+        interrupt(job)
+    return list(interrupted)
+
+
+MOST_ATTEMPTS = 5
+
+
+def interrupt(job: Job) -> None:
+    """Note that a job's process ended without a word, and queue it again if it may still succeed."""
+    job.pid = None
+    if job.wish is Wish.CANCEL:
+        job.state, job.finished = JobState.CANCELLED, now()
+    elif job.attempts >= MOST_ATTEMPTS:
+        job.state, job.finished = JobState.FAILED, now()
+        job.error_code = "interrupted_too_often"
+        job.error = Message(
+            N_("It was interrupted {times} times in a row and has been given up."), {"times": job.attempts}
+        )
+    else:
+        job.state = JobState.INTERRUPTED
+
+
+def prune(session: Session) -> None:
+    """Forget the oldest finished jobs; runs and events keep what matters of them."""
+    old = select(Job.id).where(Job.state.not_in(ACTIVE)).order_by(Job.id.desc()).offset(KEEP_FINISHED)
+    session.execute(delete(Job).where(Job.id.in_(old.scalar_subquery())))

@@ -1,0 +1,111 @@
+"""Tables of the library: every file on every HOT drive, and what is known of the photos and videos among them.
+
+Disposable: a scan of the drives rebuilds all of it.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from appliance.db import Base, ShortText, UtcTime, now
+
+
+class Folder(Base):
+    """A folder of a HOT drive; ``path`` is relative to the drive, ``""`` is its top, ``/`` between names."""
+
+    __tablename__ = "folder"
+    __table_args__ = (Index("uq_folder_drive_id_path", "drive_id", "path", unique=True),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    drive_id: Mapped[int] = mapped_column(ForeignKey("drive.id"))
+    path: Mapped[bytes]  # as the filesystem has it: bytes, because not every name is UTF-8 (os.fsencode)
+    fingerprint: Mapped[bytes | None]  # of its listing when last scanned, see library.scan
+
+
+class StoredFile(Base):
+    """A regular file on a HOT drive.  ``digest`` is None until somebody has read it."""
+
+    __tablename__ = "stored_file"
+    __table_args__ = (
+        Index("uq_stored_file_folder_id_name", "folder_id", "name", unique=True),
+        CheckConstraint("size >= 0", name="size_positive"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    folder_id: Mapped[int] = mapped_column(ForeignKey("folder.id", ondelete="CASCADE"))
+    name: Mapped[bytes]
+    size: Mapped[int]
+    modified_ns: Mapped[int]
+    digest: Mapped[bytes | None] = mapped_column(index=True)  # BLAKE3, 32 bytes
+    proven: Mapped[datetime | None] = mapped_column(UtcTime)  # when the bytes on HOT last matched the digest
+    damaged: Mapped[bool] = mapped_column(default=False)  # they did not, and no copy could repair it yet
+    added: Mapped[datetime] = mapped_column(UtcTime, default=now)
+    folder: Mapped[Folder] = relationship(lazy="raise")
+
+
+class MediaKind(StrEnum):
+    """What a viewer does with it."""
+
+    PHOTO = "photo"
+    VIDEO = "video"
+
+
+class PreviewState(StrEnum):
+    """``NONE`` means the preview worker could not read it: shown as "no preview", the original is untouched."""
+
+    WAITING = "waiting"
+    READY = "ready"
+    NONE = "none"
+
+
+class Media(Base):
+    """A photo or a video in somebody's timeline."""
+
+    __tablename__ = "media"
+    __table_args__ = (
+        Index("ix_media_timeline", "user_id", "taken", "id"),
+        Index("ix_media_preview", "preview", "id"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    file_id: Mapped[int] = mapped_column(ForeignKey("stored_file.id", ondelete="CASCADE"), unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
+    kind: Mapped[MediaKind]
+    taken: Mapped[datetime] = mapped_column(UtcTime)  # best guess, in UTC
+    taken_from: Mapped[str] = mapped_column(
+        ShortText
+    )  # "exif", "video", "client", "file": where the guess is from
+    month: Mapped[int]  # year * 100 + month of ``taken``; counted by triggers into media_month
+    width: Mapped[int | None]
+    height: Mapped[int | None]  # as shown, orientation applied
+    seconds: Mapped[float | None]  # of a video
+    camera: Mapped[str] = mapped_column(ShortText, default="")
+    latitude: Mapped[float | None]
+    longitude: Mapped[float | None]
+    preview: Mapped[PreviewState] = mapped_column(default=PreviewState.WAITING)
+    placeholder: Mapped[str] = mapped_column(ShortText, default="")  # "#rrggbb", the picture's mean colour
+    file: Mapped[StoredFile] = relationship(lazy="raise")
+
+
+class MediaMonth(Base):
+    """How many items a person has in a month; kept right by triggers on ``media``."""
+
+    __tablename__ = "media_month"
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    month: Mapped[int] = mapped_column(primary_key=True)
+    count: Mapped[int]
+
+
+class Upload(Base):
+    """A file on its way in.  Its bytes so far lie in ``<drive>/.everpx/incoming/<id>``; their number is the offset."""
+
+    __tablename__ = "upload"
+    id: Mapped[str] = mapped_column(ShortText, primary_key=True)  # 128 random bits, hex
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    drive_id: Mapped[int] = mapped_column(ForeignKey("drive.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(ShortText)  # as the phone gave it
+    folder: Mapped[str] = mapped_column(ShortText, default="")  # "" sorts by date; else below <user>/Files
+    size: Mapped[int]
+    expected_digest: Mapped[bytes | None]  # what the client says it will send
+    client_modified: Mapped[datetime | None] = mapped_column(UtcTime)
+    created: Mapped[datetime] = mapped_column(UtcTime, default=now)
+    expires: Mapped[datetime] = mapped_column(UtcTime)

@@ -1,0 +1,1 @@
+"""Users, passwords, sign-ins: who may use this station."""
