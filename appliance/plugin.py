@@ -234,11 +234,7 @@ def switch(session: Session, name: str, on: bool) -> None:
         for other in found().values():
             if name in other.requires and is_enabled(session, other):
                 raise Invalid(
-                    {
-                        "enabled": Message(
-                            N_("{plugin} needs it. Disable that first."), {"plugin": other.title}
-                        )
-                    }
+                    {"enabled": Message(N_("{plugin} needs it. Disable that first."), {"plugin": other.title})}
                 )
     row = _row(session, manifest)
     row.enabled, row.last_error = on, ""

@@ -70,9 +70,7 @@ class Throttle(Base):
     """Failed guesses, per account and per source; survives a restart."""
 
     __tablename__ = "throttle"
-    key: Mapped[str] = mapped_column(
-        ShortText, primary_key=True
-    )  # "account:anna", "source:192.168.1.7", "claim"
+    key: Mapped[str] = mapped_column(ShortText, primary_key=True)  # "account:anna", "source:192.168.1.7", "claim"
     failures: Mapped[int] = mapped_column(default=0)
     blocked_until: Mapped[datetime | None] = mapped_column(UtcTime)
     last: Mapped[datetime] = mapped_column(UtcTime, default=now)
