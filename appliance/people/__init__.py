@@ -1,1 +1,1 @@
-"""Users, passwords, sign-ins: who may use this station."""
+"""The people of a station: users, passwords, sign-ins, tokens."""

@@ -17,11 +17,15 @@ class Role(StrEnum):
 
 
 class UserState(StrEnum):
-    """``ARCHIVED`` keeps the files and the row, for ever without a sign-in."""
+    """``ARCHIVED`` and ``REMOVED`` never sign in again; the row stays because files and events belong to it.
+
+    Of an archived person an admin still sees the photos; a removed person's files are just plain files on the drive.
+    """
 
     ACTIVE = "active"
     DISABLED = "disabled"
     ARCHIVED = "archived"
+    REMOVED = "removed"
 
 
 class User(Base):

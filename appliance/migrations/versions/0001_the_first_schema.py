@@ -102,7 +102,7 @@ def upgrade() -> None:
     sa.Column('name', sa.String(length=255, collation='NOCASE'), nullable=False),
     sa.Column('folder', sa.String(length=255), nullable=False),
     sa.Column('role', sa.Enum('ADMIN', 'MEMBER', name='role'), nullable=False),
-    sa.Column('state', sa.Enum('ACTIVE', 'DISABLED', 'ARCHIVED', name='userstate'), nullable=False),
+    sa.Column('state', sa.Enum('ACTIVE', 'DISABLED', 'ARCHIVED', 'REMOVED', name='userstate'), nullable=False),
     sa.Column('password_hash', sa.String(length=255), nullable=False),
     sa.Column('colour', sa.String(length=255), nullable=False),
     sa.Column('emoji', sa.String(length=255), nullable=False),
