@@ -6,7 +6,7 @@ Disposable: a scan of the drives rebuilds all of it.
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from appliance.db import Base, ShortText, UtcTime, now
@@ -30,6 +30,7 @@ class StoredFile(Base):
     __table_args__ = (
         Index("uq_stored_file_folder_id_name", "folder_id", "name", unique=True),
         CheckConstraint("size >= 0", name="size_positive"),
+        Index("ix_stored_file_alone", "id", sqlite_where=text("copied = 0")),  # few, and asked for on every Home
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     folder_id: Mapped[int] = mapped_column(ForeignKey("folder.id", ondelete="CASCADE"))
@@ -40,6 +41,7 @@ class StoredFile(Base):
     proven: Mapped[datetime | None] = mapped_column(UtcTime)  # when the bytes on HOT last matched the digest
     damaged: Mapped[bool] = mapped_column(default=False)  # they did not, and no copy could repair it yet
     added: Mapped[datetime] = mapped_column(UtcTime, default=now)
+    copied: Mapped[bool] = mapped_column(default=False, server_default=text("0"))  # these bytes, proven on a good COLD
     folder: Mapped[Folder] = relationship(lazy="raise")
 
 

@@ -349,11 +349,13 @@ def upgrade() -> None:
     sa.Column('proven', appliance.db.UtcTime(), nullable=True),
     sa.Column('damaged', sa.Boolean(), nullable=False),
     sa.Column('added', appliance.db.UtcTime(), nullable=False),
+    sa.Column('copied', sa.Boolean(), server_default=sa.text('0'), nullable=False),
     sa.CheckConstraint('size >= 0', name=op.f('ck_stored_file_size_positive')),
     sa.ForeignKeyConstraint(['folder_id'], ['folder.id'], name=op.f('fk_stored_file_folder_id_folder'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_stored_file'))
     )
     with op.batch_alter_table('stored_file', schema=None) as batch_op:
+        batch_op.create_index('ix_stored_file_alone', ['id'], unique=False, sqlite_where=sa.text('copied = 0'))
         batch_op.create_index(batch_op.f('ix_stored_file_digest'), ['digest'], unique=False)
         batch_op.create_index('uq_stored_file_folder_id_name', ['folder_id', 'name'], unique=True)
 
@@ -384,6 +386,7 @@ def upgrade() -> None:
 
     # ### end Alembic commands ###
     _count_months()
+    _mark_copied()
 
 
 def _count_months() -> None:
@@ -399,3 +402,26 @@ def _count_months() -> None:
     op.execute(f"CREATE TRIGGER media_month_insert AFTER INSERT ON media BEGIN {more} END")
     op.execute(f"CREATE TRIGGER media_month_delete AFTER DELETE ON media BEGIN {fewer} END")
     op.execute(f"CREATE TRIGGER media_month_update AFTER UPDATE OF user_id, month ON media BEGIN {fewer} {more} END")
+
+
+def _mark_copied() -> None:
+    """Keep stored_file.copied right whoever writes: Home asks on every visit how many files are on one drive only."""
+    elsewhere = (
+        "EXISTS(SELECT 1 FROM cold_file c JOIN drive d ON d.id = c.cold_drive_id AND d.state = 'ACTIVE' "
+        "WHERE c.cold_drive_id IN (SELECT id FROM drive WHERE role = 'COLD') AND c.folder_id = stored_file.folder_id "
+        "AND c.name = stored_file.name AND c.digest = stored_file.digest)"
+    )
+    again = f"UPDATE stored_file SET copied = {elsewhere}"
+    for what, row in (("INSERT", "NEW"), ("UPDATE OF digest", "NEW"), ("DELETE", "OLD")):
+        op.execute(
+            f"CREATE TRIGGER stored_file_copied_{what.split()[0].lower()} AFTER {what} ON cold_file BEGIN "
+            f"{again} WHERE folder_id = {row}.folder_id AND name = {row}.name; END"
+        )
+    op.execute(
+        "CREATE TRIGGER stored_file_copied_digest AFTER UPDATE OF digest ON stored_file "
+        f"WHEN NEW.digest IS NOT OLD.digest BEGIN {again} WHERE id = NEW.id; END"
+    )
+    op.execute(
+        "CREATE TRIGGER stored_file_copied_drive AFTER UPDATE OF state ON drive "
+        f"WHEN NEW.state IS NOT OLD.state AND NEW.role = 'COLD' BEGIN {again}; END"
+    )

@@ -1,0 +1,122 @@
+"""The application factory: one Flask application for one station."""
+
+import hashlib
+import ipaddress
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, abort, current_app, redirect, request, url_for
+from sqlalchemy import func, select
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from appliance import identity, plugin
+from appliance.broker.client import Broker, SocketBroker
+from appliance.db import Database
+from appliance.people.models import User
+from appliance.places import Places, places
+from appliance.settings import Setting
+from appliance.words import N_
+from console import access, live, shell, translate
+from console.station import Station, station
+
+HOST_NAMES = Setting(
+    "console.host_names",
+    "",
+    N_("Names of this station"),
+    help=N_("Names, apart from its addresses and names ending in .local, under which the console may be opened."),
+)
+FORM_LIMIT = 64 * 1024 * 1024  # bytes; larger files come by the resumable upload, which does not pass here
+
+
+def create_app(here: Places | None = None, broker: Broker | None = None) -> Flask:
+    """Build the console of the station at ``here`` (default: from the environment)."""
+    here = here or places()
+    app = Flask("console", static_folder="static", template_folder="templates")
+    secure = os.environ.get("EVERPX_HTTPS") == "1"
+    app.config.update(
+        SECRET_KEY=identity.secret_key(here),
+        SESSION_COOKIE_NAME="__Host-everpx" if secure else "everpx",
+        SESSION_COOKIE_SECURE=secure,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Strict",
+        PERMANENT_SESSION_LIFETIME=timedelta(days=180),
+        MAX_CONTENT_LENGTH=FORM_LIMIT,
+        WTF_CSRF_TIME_LIMIT=None,
+        TEMPLATES_AUTO_RELOAD=False,
+        BEHIND_NGINX=os.environ.get("EVERPX_FRONT") == "nginx",
+    )
+    if app.config["BEHIND_NGINX"]:  # its socket is nginx's alone, so what nginx says of the client is true
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]
+    db = Database(here.database)
+    app.extensions["everpx"] = Station(db, broker or SocketBroker(here.broker_socket), here, identity.load(here))
+    app.extensions["everpx.watcher"] = live.Watcher(db, here.inventory)
+    app.before_request(_known_host)
+    app.before_request(_claimed)
+    access.install(app)
+    translate.install(app)
+    shell.install(app)
+    for blueprint in _blueprints():
+        app.register_blueprint(blueprint)
+    plugin.load(db)
+    for name, blueprint in plugin.call_named("console_blueprint"):
+        app.register_blueprint(blueprint, url_prefix=f"/plugins/{name}")
+    app.jinja_env.globals["static_version"] = _static_version(app)
+    return app
+
+
+def _blueprints() -> list[Any]:
+    """Every room of the console."""
+    from console.activity.views import blueprint as activity
+    from console.api.views import blueprint as api
+    from console.backup.views import blueprint as backup
+    from console.drives.views import blueprint as drives
+    from console.home.views import blueprint as home
+    from console.library.tus import blueprint as tus
+    from console.library.views import blueprint as library
+    from console.people.views import blueprint as people
+    from console.session.views import blueprint as session
+    from console.system.views import blueprint as system
+    from console.wizard.views import blueprint as wizard
+
+    return [home, session, wizard, drives, backup, people, system, activity, library, tus, api, live.blueprint]
+
+
+def _known_host() -> None:
+    """Refuse names that are not ours: a hostile page that points its own name at this address (DNS rebinding)."""
+    name = request.host.rsplit(":", 1)[0].strip("[]").lower()
+    if name == "localhost" or name.endswith(".local"):
+        return
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        with station().db.reading() as session:
+            if name not in HOST_NAMES.get(session).lower().replace(",", " ").split():
+                abort(421)
+
+
+def _claimed() -> Any:
+    """Until somebody has claimed the station, every page leads to the wizard's first step."""
+    if request.endpoint in (None, "static") or request.path.startswith(("/wizard", "/static")):
+        return None
+    if station_is_claimed():
+        return None
+    if request.path.startswith(("/api/", "/internal/", "/live")):
+        return {"error": "not_claimed", "message": "This station has no owner yet.", "hint": ""}, 403
+    return redirect(url_for("wizard.claim_page"))
+
+
+def station_is_claimed() -> bool:
+    """Whether there is a person; once true it stays true, so it is asked of the database only until then."""
+    if not current_app.extensions.get("everpx.claimed"):
+        with station().db.reading() as session:
+            current_app.extensions["everpx.claimed"] = bool(session.scalar(select(func.count()).select_from(User)))
+    return bool(current_app.extensions["everpx.claimed"])
+
+
+def _static_version(app: Flask) -> str:
+    """A value that changes whenever a static file does, for ``?v=``: browsers may then keep files for a year."""
+    folder = Path(app.static_folder or "")
+    stamps = sorted((str(p.relative_to(folder)), p.stat().st_size, p.stat().st_mtime_ns) for p in folder.rglob("*"))
+    return hashlib.sha256(repr(stamps).encode()).hexdigest()[:8]

@@ -1,0 +1,175 @@
+"""Charts as SVG, drawn on the server: pure functions from numbers to markup.
+
+No inline styles (the page's policy forbids them): shapes carry classes, everpx.css carries the colours.  A chart has
+a sentence as its label for those who cannot see it, and the page puts a table behind it.  Text is sized for a phone:
+one unit of a chart is about one pixel there.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from markupsafe import Markup
+
+FORECAST_FROM_DAYS = 14  # less history says nothing
+FORECAST_OVER_DAYS = 120
+FARTHEST_DAYS = 3650  # beyond ten years "full" means nothing
+
+
+@dataclass(frozen=True)
+class Sample:
+    """How much of a drive was used on a day, in bytes."""
+
+    day: date
+    used: int
+    size: int
+
+
+def full_on(samples: Sequence[Sample]) -> date | None:
+    """The day on which a drive will be full if it goes on like the last months; None when nobody can say.
+
+    A least-squares line through the samples of the last 120 days, anchored at the newest one.
+    """
+    if not samples:
+        return None
+    newest = samples[-1]
+    recent = [s for s in samples if (newest.day - s.day).days <= FORECAST_OVER_DAYS]
+    if (newest.day - recent[0].day).days < FORECAST_FROM_DAYS:
+        return None
+    growth = _slope([((s.day - recent[0].day).days, s.used) for s in recent])
+    if growth <= 0:
+        return None
+    days = max(0.0, (newest.size - newest.used) / growth)
+    return newest.day + timedelta(days=round(days)) if days <= FARTHEST_DAYS else None
+
+
+def _slope(points: Sequence[tuple[int, int]]) -> float:
+    """Bytes a day, by least squares."""
+    mean_x = sum(x for x, _ in points) / len(points)
+    mean_y = sum(y for _, y in points) / len(points)
+    spread = sum((x - mean_x) ** 2 for x, _ in points)
+    return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0
+
+
+WIDTH, HEIGHT = 400, 180
+LEFT, RIGHT, TOP, BOTTOM = 8, 8, 24, 26
+
+
+@dataclass(frozen=True)
+class SpaceWords:
+    """What is written on a space chart."""
+
+    label: str  # the whole chart in one sentence
+    size: str  # at the line of the drive's size
+    first: str  # under the first day
+    last: str  # under the last day
+    today: str = ""  # under the newest sample, when the chart goes on into the forecast
+
+
+def space(samples: Sequence[Sample], full: date | None, words: SpaceWords) -> Markup:
+    """Used space over time as an area below the drive's size, with a dashed line to the day it is full."""
+    first, newest = samples[0].day, samples[-1].day
+    history = max(1, (newest - first).days)
+    last = min(full, newest + timedelta(days=history)) if full else newest
+    days = max(1, (last - first).days)
+    most = max(s.size for s in samples)
+
+    def x(day: date) -> float:
+        return round(LEFT + (WIDTH - LEFT - RIGHT) * (day - first).days / days, 1)
+
+    def y(amount: float) -> float:
+        return round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * amount / most, 1)
+
+    line = " ".join(f"{x(s.day)},{y(s.used)}" for s in samples)
+    ground, roof = y(0), y(samples[-1].size)
+    parts = [
+        Markup('<line class="roof" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(LEFT, roof, WIDTH - RIGHT, roof),
+        Markup('<text x="{}" y="{}">{}</text>').format(LEFT, roof - 7, words.size),
+        Markup('<polygon class="area" points="{},{} {} {},{}"/>').format(x(first), ground, line, x(newest), ground),
+        Markup('<polyline class="curve" points="{}"/>').format(line),
+        Markup('<circle class="now" cx="{}" cy="{}" r="4"/>').format(x(newest), y(samples[-1].used)),
+        *_forecast(samples[-1], full, last, x, y),
+        *_under(words, x(newest)),
+    ]
+    return _svg("chart space", WIDTH, HEIGHT, words.label, parts)
+
+
+def _forecast(
+    newest: Sample, full: date | None, last: date, x: Callable[[date], float], y: Callable[[float], float]
+) -> list[Markup]:
+    """The dashed line from today towards full, cut where the chart ends."""
+    if full is None or last <= newest.day:
+        return []
+    reached = newest.used + (newest.size - newest.used) * (last - newest.day).days / (full - newest.day).days
+    return [
+        Markup('<line class="coming" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(
+            x(newest.day), y(newest.used), x(last), y(reached)
+        )
+    ]
+
+
+def _under(words: SpaceWords, today: float) -> list[Markup]:
+    """The days along the bottom."""
+    text = Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>')
+    below = HEIGHT - 8
+    under = [text.format(LEFT, below, "start", words.first), text.format(WIDTH - RIGHT, below, "end", words.last)]
+    if words.today and WIDTH * 0.28 < today < WIDTH * 0.72:
+        under.append(text.format(today, below, "middle", words.today))
+    return under
+
+
+@dataclass(frozen=True)
+class DayMark:
+    """A day in the calendar strip: how its runs ended, and that in words."""
+
+    state: str  # "proven", "nothing", "braked", "failed", "cancelled", "running"
+    words: str
+
+
+CELL, STEP = 11, 14
+WEEKS = 24
+#: A shape of its own for each state, drawn in a cell of 11 × 11, so that colour never alone carries the meaning.
+SHAPES = {
+    "proven": '<rect width="11" height="11" rx="2.5"/><path class="cut" d="M2.7 5.7l2 2L8.4 3.7"/>',
+    "nothing": '<circle cx="5.5" cy="5.5" r="3.2"/>',
+    "failed": '<path d="M5.5 0.5L11 10.5H0z"/>',
+    "braked": '<rect x="1" width="3.2" height="11" rx="1"/><rect x="6.8" width="3.2" height="11" rx="1"/>',
+    "cancelled": '<circle class="open" cx="5.5" cy="5.5" r="4"/>',
+    "running": '<path d="M1.5 0.5L10.5 5.5L1.5 10.5z"/>',
+    "": '<rect x="4" y="4" width="3" height="3" rx="1"/>',
+}
+
+
+def calendar(marks: Mapping[date, DayMark], today: date, label: str, months: Sequence[str]) -> Markup:
+    """The last 24 weeks, a column a week, Monday on top; ``months`` are the twelve short names."""
+    start = today - timedelta(days=today.weekday() + 7 * (WEEKS - 1))
+    parts: list[Markup] = []
+    for number in range((today - start).days + 1):
+        day = start + timedelta(days=number)
+        week, weekday = divmod(number, 7)
+        parts.append(_cell(marks.get(day), week * STEP, 16 + weekday * STEP))
+        if day.day == 1 and week < WEEKS - 1:
+            parts.append(Markup('<text x="{}" y="10">{}</text>').format(week * STEP, months[day.month - 1]))
+    return _svg("chart calendar", WEEKS * STEP - STEP + CELL, 16 + 7 * STEP, label, parts)
+
+
+def _cell(mark: DayMark | None, left: int, top: int) -> Markup:
+    state = mark.state if mark else ""
+    title = Markup("<title>{}</title>").format(mark.words) if mark else ""
+    shape = Markup(SHAPES[state])
+    return Markup('<g class="mark {}" transform="translate({} {})">{}{}</g>').format(
+        state or "none", left, top, title, shape
+    )
+
+
+def shape(state: str) -> Markup:
+    """One mark of the calendar by itself, for its legend."""
+    return Markup('<svg class="chart legend" viewBox="0 0 11 11" aria-hidden="true">{}</svg>').format(
+        _cell(DayMark(state, ""), 0, 0)
+    )
+
+
+def _svg(classes: str, width: int, height: int, label: str, parts: Sequence[Markup]) -> Markup:
+    return Markup('<svg class="{}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
+        classes, width, height, label, Markup("").join(parts)
+    )

@@ -1,0 +1,45 @@
+"""Handing out a file from a drive: by nginx (X-Accel-Redirect) where it stands in front, else by Flask.  Ranges either way.
+
+What a member stored may be a web page or a script; it is served so that no browser runs it (sandbox, nosniff, attachment
+unless it is a plain image or video).
+"""
+
+from pathlib import Path
+from urllib.parse import quote
+
+from appliance.drives.mounts import Mount
+from flask import Response, current_app, send_file
+from werkzeug.http import dump_options_header
+
+from appliance.errors import NotFound
+from appliance.library.beneath import resolve
+
+INLINE = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/heic", "image/heif", "image/avif")
+INLINE_VIDEO = ("video/mp4", "video/quicktime", "video/webm", "video/x-matroska", "video/3gpp")
+
+
+def deliver(mount: Mount, path: bytes, *, name: str, mime: str, download: bool = False, cache: str = "") -> Response:
+    """Answer with ``path`` (relative to the mount).  Raises NotFound; never follows a symlink."""
+    target = resolve(mount.path, path)
+    if target is None:
+        raise NotFound(what="file")
+    inline = not download and mime in INLINE + INLINE_VIDEO
+    if current_app.config["BEHIND_NGINX"]:
+        response = _by_nginx(mount, target)
+    else:
+        response = send_file(target, conditional=True)
+    response.headers["Content-Type"] = mime if inline else "application/octet-stream"
+    response.headers["Content-Disposition"] = dump_options_header(
+        "inline" if inline else "attachment", {"filename": name.encode("utf-8", "replace").decode()}
+    )
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cache-Control"] = cache or "private, no-cache"
+    return response
+
+
+def _by_nginx(mount: Mount, target: Path) -> Response:
+    inside = target.relative_to(mount.path)
+    response = current_app.response_class()
+    response.headers["X-Accel-Redirect"] = "/protected/" + quote(f"{mount.tag}/".encode() + bytes(inside))
+    return response

@@ -1,0 +1,120 @@
+"""Words in the language of whoever reads them: the person's choice, else the browser's."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Flask, request
+from flask_babel import Babel, format_date, format_datetime, gettext, lazy_gettext, ngettext
+from flask_login import current_user
+
+from appliance.db import now
+from appliance.words import Message
+from console.station import station
+
+#: The five colours of name tags and pictures, in words.
+COLOUR_WORDS = {
+    "blue": lazy_gettext("blue"),
+    "green": lazy_gettext("green"),
+    "amber": lazy_gettext("amber"),
+    "rose": lazy_gettext("rose"),
+    "violet": lazy_gettext("violet"),
+}
+LANGUAGES = {"en": "English", "zh": "简体中文"}
+
+
+def install(app: Flask) -> None:
+    """Give templates ``_()``, ``say``, and the filters for sizes, moments and durations."""
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = "translations"
+    Babel(app, locale_selector=language, timezone_selector=time_zone)
+    app.jinja_env.add_extension("jinja2.ext.i18n")
+    app.jinja_env.filters.update(say=say, size=size, ago=ago, moment=moment, day=day, duration=duration)
+    app.jinja_env.globals.update(LANGUAGES=LANGUAGES, language=language, colour_words=COLOUR_WORDS)
+
+
+def language() -> str:
+    """``"en"`` or ``"zh"``."""
+    chosen = current_user.user.language if current_user and current_user.is_authenticated else ""
+    asked = chosen or request.cookies.get("language", "")
+    return asked if asked in LANGUAGES else request.accept_languages.best_match(LANGUAGES) or "en"
+
+
+def time_zone() -> str:
+    """The station's zone, as schedules use it."""
+    from appliance.jobs.schedule import time_zone_name
+
+    with station().db.reading() as session:
+        return time_zone_name(session)
+
+
+def say(message: Message | str | None) -> str:
+    """A core message in the reader's language; numbers that are byte counts come as ``*_bytes`` fields."""
+    if message is None:
+        return ""
+    if isinstance(message, str):
+        return gettext(message) if message else ""
+    fields: dict[str, Any] = {}
+    for name, value in message.fields.items():
+        if isinstance(value, int) and name.endswith("bytes"):
+            fields[name] = size(value)
+        elif isinstance(value, int) and name.endswith("seconds"):
+            fields[name] = duration(value)
+        elif isinstance(value, int) and not isinstance(value, bool):
+            fields[name] = f"{value:,}"
+        elif isinstance(value, Message):
+            fields[name] = say(value)
+        else:
+            fields[name] = value
+    return gettext(message.template).format(**fields)
+
+
+def size(count: float | None) -> str:
+    """Bytes as people say them: ``14.2 GB`` (powers of ten, as drives are sold)."""
+    if count is None:
+        return "–"
+    amount = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 999.5:
+            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.2f} TB"
+
+
+def duration(seconds: float | None) -> str:
+    """``about 11 min``-sized spans, without the "about"."""
+    if seconds is None:
+        return "–"
+    whole = round(seconds)
+    if whole < 60:
+        return gettext("{n} s").format(n=whole)
+    if whole < 5400:
+        return gettext("{n} min").format(n=round(whole / 60))
+    if whole < 129_600:
+        return gettext("{n} h").format(n=round(whole / 3600))
+    return gettext("{n} days").format(n=round(whole / 86_400))
+
+
+def ago(at: datetime | None) -> str:
+    """``3 days ago``, ``just now``, ``never``."""
+    if at is None:
+        return gettext("never")
+    seconds = (now() - at).total_seconds()
+    if seconds < 45:
+        return gettext("just now")
+    if seconds < 5400:
+        count = max(1, round(seconds / 60))
+        return ngettext("%(num)s minute ago", "%(num)s minutes ago", count)
+    if seconds < 129_600:
+        count = round(seconds / 3600)
+        return ngettext("%(num)s hour ago", "%(num)s hours ago", count)
+    count = round(seconds / 86_400)
+    return ngettext("%(num)s day ago", "%(num)s days ago", count)
+
+
+def moment(at: datetime | None) -> str:
+    """A date and a time in the station's zone."""
+    return gettext("never") if at is None else format_datetime(at, "medium")
+
+
+def day(at: datetime | None) -> str:
+    """A date in the station's zone."""
+    return gettext("never") if at is None else format_date(at.astimezone(UTC), "medium")

@@ -1,0 +1,177 @@
+"""The first five minutes: claim, the drive that holds everything, the drive with the copy, when, the first photos.
+
+Where somebody stands is never stored: each step looks at what is so already, so the wizard can be left at any point,
+and resumed by anybody who may (``/wizard/next``).  Nothing here writes to a drive; that happens on the hand-over page
+of the drives room, behind a yes of its own.
+"""
+
+from flask import Blueprint, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from flask_login import current_user
+
+from appliance.drives.models import COLOURS, DriveRole
+from appliance.errors import ApplianceError, Invalid
+from appliance.people import service as people
+from appliance.people import sign_ins
+from appliance.words import N_
+from console import access
+from console.access import admin_only, public
+from console.backup import planning
+from console.drives import cards
+from console.shell import problems_of, show
+from console.station import station
+from console.wizard import steps
+
+blueprint = Blueprint("wizard", __name__, template_folder="templates", url_prefix="/wizard")
+FACES = ("", "🐻", "🦊", "🐼", "🐱", "🐶", "🦉", "🐸", "🐝", "🌻", "🌊", "⛰️")
+
+
+@blueprint.get("")
+@public
+def claim_page() -> ResponseReturnValue:
+    """The first step; the QR code on the label carries the claim code in ``?code=``."""
+    if _claimed():
+        return redirect(url_for("wizard.go_on"))
+    return _claim_form({"code": request.args.get("code", "")[:60]}, {})
+
+
+@blueprint.post("")
+@public
+def claim() -> ResponseReturnValue:
+    """Make the first admin and sign this browser in."""
+    if _claimed():
+        return redirect(url_for("wizard.go_on"), 303)
+    form = request.form
+    address, browser = request.remote_addr or "", request.user_agent.string
+    try:
+        _check_repeat()
+        with station().db.writing() as session:
+            user = people.claim(session, station().identity, form["code"], form["name"], form["password"], address)
+            people.change_picture(user, form.get("colour", user.colour), form.get("emoji", ""))
+            token = sign_ins.open_for(session, user, address, browser)
+    except ApplianceError as error:
+        return _claim_form(dict(form), problems_of(error), error.status)
+    access.start(user, token)
+    return redirect(url_for("wizard.go_on"), 303)
+
+
+def _claimed() -> bool:
+    with station().db.reading() as session:
+        return people.is_claimed(session)
+
+
+def _check_repeat() -> None:
+    """A mistyped first password would lock the only admin out.  Raises Invalid."""
+    if request.form["password"] != request.form.get("again", ""):
+        raise Invalid({"again": N_("The two passwords are not the same.")})
+
+
+def _claim_form(form: dict[str, str], problems: dict[str, str], status: int = 200) -> ResponseReturnValue:
+    return show(
+        "wizard/claim.html",
+        status=status,
+        form=form,
+        problems=problems,
+        colours=COLOURS,
+        faces=FACES,
+        steps=steps.numbered("claim"),
+    )
+
+
+@blueprint.get("/next")
+@admin_only
+def go_on() -> ResponseReturnValue:
+    """To the first step that is still open."""
+    with station().db.reading() as session:
+        step = steps.first_open(session)
+    return redirect(url_for(f"wizard.{step}"))
+
+
+@blueprint.get("/hot")
+@admin_only
+def hot() -> ResponseReturnValue:
+    """Which drive holds everything?"""
+    return _drive_step(DriveRole.HOT)
+
+
+@blueprint.get("/cold")
+@admin_only
+def cold() -> ResponseReturnValue:
+    """Which drive keeps the copy?"""
+    return _drive_step(DriveRole.COLD)
+
+
+def _drive_step(role: DriveRole) -> ResponseReturnValue:
+    with station().db.reading() as session:
+        here = cards.gather(session, station())
+        under_way = cards.hand_overs(session)
+    mine = [card for card in here.cards if card.drive.role is role]
+    return show(
+        "wizard/drive.html",
+        "live",
+        tabs=[],
+        live=True,
+        role=role.value,
+        mine=mine,
+        strangers=here.strangers,
+        jobs=under_way,
+        steps=steps.numbered(role.value),
+        following="wizard.cold" if role is DriveRole.HOT else "wizard.schedule",
+    )
+
+
+@blueprint.get("/schedule")
+@admin_only
+def schedule() -> ResponseReturnValue:
+    """How often?"""
+    return _schedule_form(planning.NIGHTLY, {})
+
+
+@blueprint.post("/schedule")
+@admin_only
+def set_schedule() -> ResponseReturnValue:
+    """The same plan for every drive that keeps a copy."""
+    try:
+        plan = planning.from_form(request.form)
+    except ApplianceError as error:
+        return _schedule_form(planning.as_typed(request.form), problems_of(error), error.status)
+    with station().db.writing() as session:
+        for drive in steps.cold_drives(session):
+            planning.set_plan(session, drive, plan)
+    return redirect(url_for("wizard.first"), 303)
+
+
+def _schedule_form(form: dict[str, object], problems: dict[str, str], status: int = 200) -> ResponseReturnValue:
+    with station().db.reading() as session:
+        drives = steps.cold_drives(session)
+    if not drives:
+        return redirect(url_for("wizard.cold"), 303)
+    return show(
+        "wizard/schedule.html",
+        status=status,
+        tabs=[],
+        drives=drives,
+        form=form,
+        problems=problems,
+        steps=steps.numbered("schedule"),
+    )
+
+
+@blueprint.get("/first")
+@admin_only
+def first() -> ResponseReturnValue:
+    """The first photos, or the first copy of what is on the drive already."""
+    with station().db.reading() as session:
+        here = cards.gather(session, station())
+    hot_cards = [card for card in here.cards if card.drive.role is DriveRole.HOT]
+    cold_cards = [card for card in here.cards if card.drive.role is DriveRole.COLD]
+    return show(
+        "wizard/first.html",
+        tabs=[],
+        hot=hot_cards,
+        cold=cold_cards,
+        name=current_user.user.name,
+        steps=steps.numbered("first"),
+        title=gettext("Ready"),
+    )
