@@ -1,16 +1,16 @@
-"""Handing out a file from a drive: by nginx (X-Accel-Redirect) where it stands in front, else by Flask.  Ranges either way.
+"""Handing out a file from a drive, ranges included: by nginx (X-Accel-Redirect) where it stands in front, else by Flask.
 
-What a member stored may be a web page or a script; it is served so that no browser runs it (sandbox, nosniff, attachment
-unless it is a plain image or video).
+What a member stored may be a web page or a script; it is served so that no browser runs it (sandbox, nosniff, and an
+attachment unless it is a plain image or video).
 """
 
 from pathlib import Path
 from urllib.parse import quote
 
-from appliance.drives.mounts import Mount
 from flask import Response, current_app, send_file
 from werkzeug.http import dump_options_header
 
+from appliance.drives.mounts import Mount
 from appliance.errors import NotFound
 from appliance.library.beneath import resolve
 
@@ -24,10 +24,8 @@ def deliver(mount: Mount, path: bytes, *, name: str, mime: str, download: bool =
     if target is None:
         raise NotFound(what="file")
     inline = not download and mime in INLINE + INLINE_VIDEO
-    if current_app.config["BEHIND_NGINX"]:
-        response = _by_nginx(mount, target)
-    else:
-        response = send_file(target, conditional=True)
+    behind_nginx = current_app.config["BEHIND_NGINX"]
+    response = _by_nginx(mount, target) if behind_nginx else send_file(target, conditional=True)
     response.headers["Content-Type"] = mime if inline else "application/octet-stream"
     response.headers["Content-Disposition"] = dump_options_header(
         "inline" if inline else "attachment", {"filename": name.encode("utf-8", "replace").decode()}

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from appliance.drives.inventory import load as load_inventory
 from flask import Blueprint, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from appliance import plugin
 from appliance.db import now
+from appliance.drives.inventory import load as load_inventory
 from appliance.drives.models import Drive, DriveRole, DriveState
 from appliance.health.models import Issue, Severity
 from appliance.jobs import service as jobs
@@ -48,7 +49,7 @@ def page() -> ResponseReturnValue:
     with here.db.reading() as session:
         state = safety(session, None if everybody else me().id)
         drives = _drives(session)
-        context = {
+        context: dict[str, Any] = {
             "safety": state,
             "drives": drives if everybody else [],
             "jobs": jobs.active(session),

@@ -23,7 +23,9 @@ blueprint = Blueprint("session", __name__, template_folder="templates")
 blueprint.add_app_template_filter(browser, "browser")
 
 #: Offered as pictures; any other single emoji is taken, too.
-EMOJI = ["🦊", "🐻", "🐼", "🐨", "🦁", "🐸", "🐙", "🦉", "🦄", "🐝", "🐢", "🐬", "🌻", "🌲", "🍓", "🍋", "⛵", "🚲", "🎸", "⚽", "🎨", "📷", "🌙", "⭐"]
+EMOJI = tuple(
+    "🦊 🐻 🐼 🐨 🦁 🐸 🐙 🦉 🦄 🐝 🐢 🐬 🌻 🌲 🍓 🍋 ⛵ 🚲 🎸 ⚽ 🎨 📷 🌙 ⭐".split()  # noqa: SIM905 - a list of these is unreadable
+)
 
 
 @blueprint.get("/sign-in")
