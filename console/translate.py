@@ -27,7 +27,7 @@ def install(app: Flask) -> None:
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = "translations"
     Babel(app, locale_selector=language, timezone_selector=time_zone)
     app.jinja_env.add_extension("jinja2.ext.i18n")
-    app.jinja_env.filters.update(say=say, size=size, ago=ago, moment=moment, day=day, duration=duration)
+    app.jinja_env.filters.update(colour_name=colour_name, say=say, size=size, ago=ago, moment=moment, day=day, duration=duration)
     app.jinja_env.globals.update(LANGUAGES=LANGUAGES, language=language, colour_words=COLOUR_WORDS)
 
 
@@ -77,6 +77,18 @@ def size(count: float | None) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"
         amount /= 1000
     return f"{amount:.2f} TB"
+
+
+def colour_name(colour: str) -> str:
+    """What a name tag's or a person's colour is called."""
+    names = {
+        "blue": gettext("Blue"),
+        "green": gettext("Green"),
+        "amber": gettext("Amber"),
+        "rose": gettext("Rose"),
+        "violet": gettext("Violet"),
+    }
+    return names.get(colour, colour)
 
 
 def duration(seconds: float | None) -> str:
