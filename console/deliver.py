@@ -1,6 +1,6 @@
-"""Handing out a file from a drive, ranges included: by nginx (X-Accel-Redirect) where it stands in front, else by Flask.
+"""Handing out a file from a drive, ranges included: by nginx (X-Accel-Redirect) where it is in front, else by Flask.
 
-What a member stored may be a web page or a script; it is served so that no browser runs it (sandbox, nosniff, and an
+What a member stored may be a web page or a script; it is served so that no browser runs it (sandbox, nosniff, an
 attachment unless it is a plain image or video).
 """
 
