@@ -1,0 +1,122 @@
+"""Keeping the front door in step with the drives: render, let the real nginx check it, swap, reload.
+
+Runs as the station's own user, like nginx itself: nobody needs root to open a door, and a front door that is not
+root's cannot be used to reach what is.  A text that nginx refuses is never put in place; the old door stays open.
+"""
+
+import logging
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from appliance.durable import write_atomically
+from appliance.errors import ProgramFailed
+from appliance.places import Places
+from appliance.web.nginx import SAFE_TAG, Site, render
+
+log = logging.getLogger("everpx.web")
+CHECK_TIMEOUT_S = 20
+RESERVE = 1_000_000_000  # bytes; a HOT drive with less takes no upload that names no drive
+CONFIG = "nginx.conf"
+STATIC = Path(__file__).parents[2] / "console" / "static"
+PAGES = Path(__file__).parent / "pages"
+
+
+def hot_tags(mounts: Path) -> tuple[str, ...]:
+    """HOT drives that are mounted and ready for uploads: those with room first, then by number."""
+    ready = []
+    for place in mounts.iterdir() if mounts.is_dir() else ():
+        if SAFE_TAG.fullmatch(place.name) and _takes_uploads(place):
+            ready.append((not _has_room(place), int(place.name.removeprefix("HOT-")), place.name))
+    return tuple(tag for _, _, tag in sorted(ready))
+
+
+def _takes_uploads(place: Path) -> bool:
+    """Whether the folder for uploads is really there and ours to write; a symlink in its place is refused."""
+    private, incoming = place / ".everpx", place / ".everpx" / "incoming"
+    try:
+        real = not private.is_symlink() and not incoming.is_symlink() and incoming.is_dir()
+        return real and os.access(incoming, os.W_OK | os.X_OK)
+    except OSError:  # a drive that is being pulled
+        return False
+
+
+def _has_room(place: Path) -> bool:
+    try:
+        space = os.statvfs(place)
+    except OSError:
+        return False
+    return space.f_bavail * space.f_frsize > RESERVE
+
+
+def site(places: Places) -> Site:
+    """The front door as it should be now.  ``EVERPX_LISTEN``: addresses, space between them."""
+    listen = tuple(os.environ.get("EVERPX_LISTEN", "127.0.0.1:8080").split())
+    return Site(run=places.run, static=STATIC, pages=PAGES, listen=listen, hot=hot_tags(places.mounts))
+
+
+def command(places: Places, config: str = CONFIG) -> list[str]:
+    """How nginx is started.  Root's nginx would give its folders to ``nobody``; it leaves them to whose they are."""
+    home = places.run / "nginx"
+    owner = ["-g", f"user {home.owner()};"] if os.geteuid() == 0 else []
+    return ["nginx", "-e", "stderr", "-p", str(home), "-c", str(home / config), *owner]
+
+
+def refresh(places: Places) -> bool:
+    """Bring nginx in step with the mounted drives; True when something changed.  Raises ProgramFailed.
+
+    Idempotent and cheap when nothing changed; safe before nginx runs.
+    """
+    home = places.run / "nginx"
+    home.mkdir(mode=0o700, exist_ok=True)
+    text = render(site(places)).encode()
+    current = home / CONFIG
+    if current.exists() and current.read_bytes() == text:
+        return False
+    candidate = home / "candidate.conf"
+    write_atomically(candidate, text, mode=0o644)
+    try:
+        check(places, candidate.name)
+        candidate.replace(current)
+    finally:
+        candidate.unlink(missing_ok=True)
+    reload(places)
+    return True
+
+
+def check(places: Places, config: str) -> None:
+    """Let the real nginx judge a configuration.  Raises ProgramFailed with its reason."""
+    try:
+        done = subprocess.run(
+            [*command(places, config), "-t", "-q"],
+            capture_output=True,
+            text=True,
+            timeout=CHECK_TIMEOUT_S,
+            env=os.environ | {"PATH": os.environ.get("PATH", "") + ":/usr/sbin"},
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ProgramFailed(program="nginx", why=str(error)) from None
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if "[emerg]" in line]
+        raise ProgramFailed(program="nginx", why=lines[0] if lines else f"status {done.returncode}")
+
+
+def reload(places: Places) -> bool:
+    """Tell a running nginx to read its configuration again; False when none runs."""
+    try:
+        pid = int((places.run / "nginx" / "nginx.pid").read_text())
+        if not _is_nginx(pid):
+            return False
+        os.kill(pid, signal.SIGHUP)
+    except (FileNotFoundError, ProcessLookupError, ValueError):
+        return False
+    return True
+
+
+def _is_nginx(pid: int) -> bool:
+    """Whether that process is still the one the number was written for."""
+    try:
+        return "nginx" in Path(f"/proc/{pid}/comm").read_text()
+    except OSError:
+        return False
