@@ -3,10 +3,11 @@
 ``record`` joins the caller's transaction, so an event exists exactly when the thing it tells of does.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey, Index, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from appliance.db import Base, MessageColumn, ShortText, UtcTime, now
@@ -42,3 +43,17 @@ def record(
     happened = Event(kind=kind, message=Message(template, fields), actor_id=actor_id, address=address)
     session.add(happened)
     return happened
+
+
+def listing(
+    session: Session, *, actor_id: int | None = None, room: str = "", before: int | None = None, limit: int = 50
+) -> Sequence[Event]:
+    """Newest first, a page at a time: ``before`` is the id of the last one already seen; ``room`` starts a kind."""
+    wanted = select(Event).order_by(Event.id.desc()).limit(limit)
+    if actor_id is not None:
+        wanted = wanted.where(Event.actor_id == actor_id)
+    if room:
+        wanted = wanted.where(Event.kind >= f"{room}.", Event.kind < f"{room}/")  # "/" is the character after "."
+    if before is not None:
+        wanted = wanted.where(Event.id < before)
+    return session.scalars(wanted).all()
