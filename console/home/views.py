@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from appliance import plugin
 from appliance.db import now
-from appliance.drives.inventory import load as load_inventory
 from appliance.drives.models import Drive, DriveRole, DriveState
 from appliance.health.models import Issue, Severity
 from appliance.jobs import service as jobs
@@ -20,6 +19,7 @@ from appliance.jobs.models import Schedule
 from appliance.library.models import Media, PreviewState
 from appliance.library.safety import Safety, safety
 from console.access import me, person, signed_in
+from console.drives.cards import plugged_in
 from console.shell import show, tabs
 from console.station import station
 from console.translate import ago, moment
@@ -145,7 +145,8 @@ def _drives(session: Session) -> list[HomeDrive]:
     rows = session.scalars(
         select(Drive).where(Drive.state != DriveState.RETIRED).order_by(Drive.role.desc(), Drive.number)
     ).all()
-    found = {f.marker["marker_id"]: f for f in load_inventory(station().places).drives if f.marker}
+    inventory = plugged_in(station())
+    found = {f.mark.marker_id: f for f in inventory.found if f.mark} if inventory else {}
     return [
         HomeDrive(row, row.marker_id in found, found[row.marker_id].temperature_c if row.marker_id in found else None)
         for row in rows
