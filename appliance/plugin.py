@@ -7,14 +7,16 @@ rested until the next start.  A failing plugin never takes the station down.
 """
 
 import importlib
-import importlib.resources
+import importlib.util
 import logging
+import threading
 import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import entry_points
-from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 import pluggy
@@ -65,7 +67,7 @@ class Option:
     def parse(self, given: str | None) -> Any:
         """A form's text as this option's value.  Raises ValueError with a sentence."""
         if self.kind == "switch":
-            return given is not None
+            return (given or "off").strip().lower() not in {"off", "0", "no", "false"}
         text = (given or "").strip()
         if self.kind == "number":
             try:
@@ -110,32 +112,40 @@ class Loaded:
 
 
 _loaded: Loaded | None = None
+BROKEN: dict[str, str] = {}  # plugins whose manifest cannot be used, and why
 
 
 @cache
 def found() -> dict[str, Manifest]:
     """Every plugin that is there, by name; one with a broken manifest is logged and left out."""
     manifests = {}
-    for name, module in sorted(_candidates()):
+    for name, module in _candidates():
         try:
-            manifests[name] = read_manifest(name, module, importlib.resources.files(module) / "plugin.toml")
-        except (BadManifest, OSError, ImportError) as error:
-            log.warning("plugin %s: %s", name, error)
-    return manifests
+            manifests[name] = read_manifest(name, module, folder_of(module) / "plugin.toml")
+        except Exception as error:  # a stranger's package may be broken in any way
+            log.exception("plugin %s cannot be used", name)
+            BROKEN[name] = f"{type(error).__name__}: {error}"
+    return dict(sorted(manifests.items()))
 
 
 def _candidates() -> Iterator[tuple[str, str]]:
-    try:
-        for place in importlib.resources.files(FOLDER).iterdir():
-            if (place / "plugin.toml").is_file():
-                yield place.name, f"{FOLDER}.{place.name}"
-    except ModuleNotFoundError:
-        pass
+    """(name, package) of what is installed; of two with one name the later counts, so ours come last."""
     for point in entry_points(group=GROUP):
-        yield point.name, point.value
+        yield point.name, point.module
+    for place in folder_of(FOLDER).iterdir():
+        if (place / "plugin.toml").is_file():
+            yield place.name, f"{FOLDER}.{place.name}"
 
 
-def read_manifest(name: str, module: str, source: Traversable) -> Manifest:
+def folder_of(package: str) -> Path:
+    """Where a package lies, without running any of its code.  Raises ImportError when it is not there."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ImportError(f"no package {package}")
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def read_manifest(name: str, module: str, source: Path) -> Manifest:
     """Parse and check one ``plugin.toml``.  Raises BadManifest naming the key."""
     try:
         facts = tomllib.loads(source.read_text(encoding="utf-8"))
@@ -143,11 +153,16 @@ def read_manifest(name: str, module: str, source: Traversable) -> Manifest:
         raise BadManifest(name=name, why=str(error)) from None
     options = []
     for key, given in facts.pop("options", {}).items():
+        if not isinstance(given, dict):
+            raise BadManifest(name=name, why=f"options.{key} is not a table")
         kind = given.get("kind", "text")
         if kind not in KINDS or type(given.get("default")) is not KINDS[kind] or "title" not in given:
             raise BadManifest(name=name, why=f"options.{key} needs title, kind and a default of that kind")
         given["choices"] = tuple(given.get("choices", ()))
-        options.append(Option(key=key, **given))
+        try:
+            options.append(Option(key=key, **given))
+        except TypeError as error:
+            raise BadManifest(name=name, why=f"options.{key}: {error}") from None
     for key in ("requires", "packages", "services", "verbs"):
         facts[key] = tuple(facts.get(key, ()))
     try:
@@ -161,26 +176,31 @@ def load(db: Database) -> Loaded:
     global _loaded
     manager = pluggy.PluginManager("everpx")
     manager.add_hookspecs(hookspecs)
-
-    def report(name: str, why: str) -> None:
-        with db.writing() as session:
-            row = session.get(PluginRow, name) or PluginRow(name=name, enabled=True, options={})
-            row.last_error = why
-            session.add(row)
-
-    _loaded = Loaded(manager, report=report)
+    _loaded = Loaded(manager, report=partial(_report, db))
     with db.reading() as session:
         wanted = [m for m in found().values() if is_enabled(session, m)]
     for manifest in wanted:
         try:
             manager.register(importlib.import_module(f"{manifest.module}.hooks"), name=manifest.name)
             manager.check_pending()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             log.exception("plugin %s cannot be loaded", manifest.name)
             if manager.has_plugin(manifest.name):
                 manager.unregister(name=manifest.name)
-            report(manifest.name, f"{type(error).__name__}: {error}")
+            _report(db, manifest.name, f"{type(error).__name__}: {error}")
     return _loaded
+
+
+def _report(db: Database, name: str, why: str) -> None:
+    """Store a plugin's error from a thread of its own: the caller may hold the write lock."""
+
+    def write() -> None:
+        with db.writing() as session:
+            row = session.get(PluginRow, name) or PluginRow(name=name, enabled=True, options={})
+            row.last_error = why
+            session.add(row)
+
+    threading.Thread(target=write, name=f"report on {name}").start()
 
 
 def call(hook: str, **arguments: Any) -> list[Any]:
@@ -197,16 +217,35 @@ def call_named(hook: str, **arguments: Any) -> list[tuple[str, Any]]:
         name = implementation.plugin_name
         if _loaded.failures.get(name, 0) >= REST_AFTER:
             continue
+        given = {key: arguments[key] for key in implementation.argnames}
         try:
-            given = {key: arguments[key] for key in implementation.argnames}
-            answer = implementation.function(**given)
-            answers.append((name, list(answer) if isinstance(answer, Iterator) else answer))
+            with given["session"].begin_nested() if "session" in given else nullcontext():
+                answer = implementation.function(**given)
+                answer = list(answer) if isinstance(answer, Iterator) else answer
+            answers.append((name, answer))
             _loaded.failures[name] = 0
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             log.exception("plugin %s failed in %s", name, hook)
-            _loaded.failures[name] = _loaded.failures.get(name, 0) + 1
-            _loaded.report(name, f"{hook}: {type(error).__name__}: {error}")
+            failed(name, f"{hook}: {type(error).__name__}: {error}")
     return answers
+
+
+def failed(name: str, why: str) -> None:
+    """Note that a plugin failed: an admin sees it, and after three in a row the plugin rests."""
+    if _loaded is not None:
+        _loaded.failures[name] = _loaded.failures.get(name, 0) + 1
+        _loaded.report(name, why)
+
+
+def import_modules(hook: str) -> None:
+    """Import the modules that plugins name in answer to a hook; one that cannot be imported is reported."""
+    for name, modules in call_named(hook):
+        for module in modules or ():
+            try:
+                importlib.import_module(module)
+            except (Exception, SystemExit) as error:
+                log.exception("plugin %s has a broken module %s", name, module)
+                failed(name, f"{module}: {type(error).__name__}: {error}")
 
 
 def is_enabled(session: Session, manifest: Manifest) -> bool:

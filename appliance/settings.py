@@ -4,6 +4,7 @@ A stored value that no longer fits its declaration is never silently replaced by
 :class:`UnreadableSetting`, health shows it, and the row stays until a person decides.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -48,6 +49,7 @@ class Setting(Generic[T]):
     maximum: int | None = None
     choices: tuple[tuple[str, str], ...] = ()
     unit: str = ""
+    check: Callable[[T], Message | None] | None = None  # what the limits above cannot say
 
     def __post_init__(self) -> None:
         if self.key in REGISTRY:
@@ -65,7 +67,7 @@ class Setting(Generic[T]):
                 return Message(N_("Choose at most {maximum}."), {"maximum": self.maximum})
         if self.choices and value not in dict(self.choices):
             return Message(N_("Choose one of the listed values."))
-        return None
+        return self.check(value) if self.check else None
 
     def get(self, session: Session) -> T:
         """The value in force.  Raises UnreadableSetting for a stored value that does not fit."""

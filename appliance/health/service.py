@@ -1,9 +1,9 @@
 """Health: find -> explain -> offer a fix.
 
-A :class:`Check` looks at one thing and yields a :class:`Finding` for each thing wrong with it.  A finding is a sentence,
-a hint of what to do, and where possible the name of a :func:`fix`, shown as a button.  The row goes when the check no
-longer finds it.  A check that cannot look says so as an issue of its own and leaves what it found before: unknown is
-never shown as healthy.
+A :class:`Check` looks at one thing and yields a :class:`Finding` for each thing wrong with it.  A finding is a
+sentence, a hint of what to do, and where possible the name of a :func:`fix`, shown as a button.  The row goes when the
+check no longer finds it.  A check that cannot look says so as an issue of its own and leaves what it found before:
+unknown is never shown as healthy.
 
 Rooms that learn of something outside a check use :func:`tell`; that issue stays until :func:`settle`.
 """
@@ -118,7 +118,7 @@ def run_all(db: Database, broker: Broker, places: Places) -> None:
 
 
 def gather() -> Iterator[tuple[Check, Exception | None]]:
-    """Every check of the core and of the enabled plugins; a module that cannot be imported stands in as a broken one."""
+    """Every check of the core and of the enabled plugins; a module that cannot be imported becomes a broken one."""
     for module in CORE_CHECKS:
         try:
             checks: list[Check] = importlib.import_module(module).CHECKS
@@ -184,6 +184,8 @@ def _upsert(session: Session, check: str, finding: Finding) -> Issue:
         session.add(issue)
         if finding.severity is not Severity.NOTICE:
             events.record(session, "health.found", finding.message.template, **finding.message.fields)
+    elif issue.severity is not Severity.DANGER and finding.severity is Severity.DANGER:
+        issue.quiet_until = None  # it was put aside as something smaller
     issue.check, issue.severity = check, finding.severity
     issue.message, issue.hint = finding.message, finding.hint
     issue.fix, issue.fix_label, issue.fix_arguments = finding.fix, finding.fix_label, finding.fix_arguments
@@ -192,7 +194,7 @@ def _upsert(session: Session, check: str, finding: Finding) -> Issue:
 
 def _close(session: Session, issue: Issue) -> None:
     if issue.severity is not Severity.NOTICE:
-        events.record(session, "health.solved", N_("Solved: {issue}"), issue=str(issue.message))
+        events.record(session, "health.solved", N_("Solved: {issue}"), issue=issue.message)
     session.delete(issue)
 
 
@@ -247,7 +249,7 @@ def apply_fix(session: Session, broker: Broker, places: Places, issue_id: int) -
     if chosen is None:
         raise NotFound(what="fix")
     answer = chosen.run(session, broker, places, **issue.fix_arguments)
-    events.record(session, "health.fix", N_("Tried to fix: {issue}"), issue=str(issue.message))
+    events.record(session, "health.fix", N_("Tried to fix: {issue}"), issue=issue.message)
     return answer
 
 

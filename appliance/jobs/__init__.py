@@ -1,1 +1,1 @@
-"""Long work is a row: lock, stage, whole percent, pause, cancel; what a power cut interrupts, the next start resumes."""
+"""Long work is a row: lock, stage, whole percent, pause, cancel; what a power cut interrupts goes on."""

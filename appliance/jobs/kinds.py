@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from appliance import plugin
 from appliance.errors import NotFound
 
 Body = Callable[..., dict[str, Any] | None]
@@ -55,9 +56,11 @@ def load_core() -> None:
 
 
 def find(name: str) -> Kind:
-    """The kind of this name.  Raises NotFound."""
+    """The kind of this name, the core's or an enabled plugin's.  Raises NotFound."""
     if name not in KINDS:
         load_core()
+    if name not in KINDS:
+        plugin.import_modules("job_modules")
     try:
         return KINDS[name]
     except KeyError:

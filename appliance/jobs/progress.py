@@ -30,13 +30,22 @@ class Paused(Stopped):
     """For now; the checkpoint is kept."""
 
 
+class Interrupted(Stopped):
+    """The station is shutting down: let go of drives properly; the job goes on at the next start."""
+
+
 class Progress:
-    """A running job's row, written sparingly: when the stage or whole percent changes, or a second has passed."""
+    """A running job's row, written sparingly: when the stage or whole percent changes, or a second has passed.
+
+    A wish is raised once; what then lets go of a drive may still say how far it is.
+    """
 
     def __init__(self, db: Database, broker: Broker, places: Places, job: Job) -> None:
         self.db, self.broker, self.places = db, broker, places
         self.job_id, self.checkpoint = job.id, dict(job.checkpoint)
         self.attempt, self.asked_by = job.attempts, job.asked_by
+        self.stopping = False  # set by the runner's signal handler, heard at the next step
+        self._heard = False
         self._stage: Message | None = None
         self._percent = -1
         self._told = self._listened = 0.0
@@ -52,11 +61,13 @@ class Progress:
         unit: str = "B",
         share: tuple[int, int] = (0, 100),
     ) -> None:
-        """Say how far the job is; raises Cancelled or Paused when a person asked for it.
+        """Say how far the job is; raises Cancelled, Paused or Interrupted when it should stop.
 
         ``done`` of ``total`` is in ``unit`` ("B" for bytes, else a plural noun); ``share`` is the part of the whole
         bar, in percent, that this stage fills.
         """
+        if self.stopping:
+            self._obey(Wish.RUN)
         stage = Message(stage) if isinstance(stage, str) else stage
         low, high = share
         fraction = min(1.0, done / total) if total else 0.0
@@ -77,10 +88,10 @@ class Progress:
         self._stage, self._percent = stage, percent
 
     def listen(self) -> None:
-        """Raise Cancelled or Paused when a person asked for it."""
+        """Raise Cancelled or Paused when a person asked for it, Interrupted when the station shuts down."""
         with self.db.reading() as session:
             job = session.get_one(Job, self.job_id)
-            _obey(job.wish)
+        self._obey(job.wish)
 
     def wait(self, seconds: float) -> None:
         """Sleep, still hearing wishes."""
@@ -105,6 +116,17 @@ class Progress:
         with self.db.writing() as session:
             session.execute(update(Job).where(Job.id == self.job_id).values(title=title))
 
+    def _obey(self, wish: Wish) -> None:
+        if self._heard:
+            return
+        self._heard = self.stopping or wish is not Wish.RUN
+        if self.stopping:
+            raise Interrupted
+        if wish is Wish.CANCEL:
+            raise Cancelled
+        if wish is Wish.PAUSE:
+            raise Paused
+
     def _tell(self, stage: Message, percent: int, done: float, total: float, unit: str) -> None:
         rate, left = self._rate(done, total)
         with self.db.writing() as session:
@@ -117,7 +139,7 @@ class Progress:
                 left,
             )
             wish = job.wish
-        _obey(wish)
+        self._obey(wish)
 
     def _rate(self, done: float, total: float) -> tuple[float | None, int | None]:
         (first, start), (last, end) = self._passed[0], self._passed[-1]
@@ -125,10 +147,3 @@ class Progress:
             return None, None
         rate = (end - start) / (last - first)
         return rate, round((total - done) / rate) if total else None
-
-
-def _obey(wish: Wish) -> None:
-    if wish is Wish.CANCEL:
-        raise Cancelled
-    if wish is Wish.PAUSE:
-        raise Paused

@@ -17,34 +17,44 @@ from appliance.broker.client import SocketBroker
 from appliance.db import Database, now
 from appliance.errors import ApplianceError
 from appliance.jobs import kinds, service
-from appliance.jobs.models import Job, JobState
-from appliance.jobs.progress import Cancelled, Paused, Progress
+from appliance.jobs.models import ACTIVE, Job, JobState, Wish
+from appliance.jobs.progress import Cancelled, Interrupted, Paused, Progress
 from appliance.places import places
 from appliance.words import N_, Message
 
 log = logging.getLogger("everpx.jobs")
 PR_SET_PDEATHSIG = 1
+WORKER = "EVERPX_WORKER"  # pid of the worker that started this process
 
 
 def main() -> None:
     """Run the job whose id is the first argument."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # the worker's death is a power cut to its jobs
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _die_with_worker()
     here = places()
     db = Database(here.database)
     job = claim(db, int(sys.argv[1]))
     if job is not None:
+        progress = Progress(db, SocketBroker(here.broker_socket), here, job)
+        signal.signal(signal.SIGTERM, lambda *_: setattr(progress, "stopping", True))
         plugin.load(db)
-        run(db, Progress(db, SocketBroker(here.broker_socket), here, job), job)
+        run(db, progress, job)
     db.close()
+
+
+def _die_with_worker() -> None:
+    """The worker's death is a power cut to its jobs, so that there is never a second runner of one job."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    worker = os.environ.get(WORKER)
+    if worker is not None and os.getppid() != int(worker):  # it died before the line above
+        sys.exit("the worker is gone")
 
 
 def claim(db: Database, job_id: int) -> Job | None:
     """Take a waiting job; None when somebody else was quicker or it was cancelled."""
     with db.writing() as session:
         job = session.get(Job, job_id)
-        if job is None or job.state not in (JobState.WAITING, JobState.INTERRUPTED):
+        if job is None or job.state not in (JobState.WAITING, JobState.INTERRUPTED) or job.wish is not Wish.RUN:
             return None
         job.state, job.pid, job.started = JobState.RUNNING, os.getpid(), job.started or now()
         job.attempts += 1
@@ -61,7 +71,9 @@ def run(db: Database, progress: Progress, job: Job) -> None:
         result = kind.body(progress, **job.arguments)
         ending = {"state": JobState.DONE, "percent": 100, "result": result or {}}
     except Paused:
-        ending = {"state": JobState.PAUSED}
+        ending = {"state": JobState.PAUSED, "attempts": 0}
+    except Interrupted:
+        ending = {"state": JobState.INTERRUPTED, "attempts": 0}  # an orderly end is not the job's fault
     except Cancelled:
         ending = {"state": JobState.CANCELLED}
     except ApplianceError as error:
@@ -81,7 +93,9 @@ def finish(db: Database, job_id: int, ending: dict[str, Any]) -> None:
         for name, value in ending.items():
             setattr(job, name, value)
         job.pid = job.rate = job.seconds_left = None
-        if job.state is not JobState.PAUSED:
+        if job.state is JobState.PAUSED and job.wish is not Wish.PAUSE:  # somebody thought again meanwhile
+            job.state = JobState.CANCELLED if job.wish is Wish.CANCEL else JobState.WAITING
+        if job.state not in ACTIVE:
             job.finished = now()
         if job.state is JobState.DONE:
             job.attempts = 0

@@ -1,6 +1,7 @@
 """Starting, stopping and watching jobs.  Everything here joins the caller's transaction."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -38,7 +39,7 @@ def start(
             session.add(job)
     except IntegrityError:
         other = session.scalars(select(Job).where(Job.lock == lock, Job.state.in_(ACTIVE))).first()
-        raise AlreadyRunning(title=str(other.title) if other else str(title)) from None
+        raise AlreadyRunning(title=other.title if other else title) from None
     return job
 
 
@@ -84,12 +85,23 @@ def log_of(session: Session, job_id: int, limit: int = 200) -> Sequence[JobLog]:
 def recover(session: Session) -> list[Job]:
     """After a crash or a power cut: what was running is interrupted, and goes on by itself.
 
-    Call when no runner is alive.  A job that never survives its start is given up after five attempts.
+    Safe at any time: a job whose process is alive is left alone.  A job that never survives is given up after five
+    attempts.
     """
-    interrupted = session.scalars(select(Job).where(Job.state == JobState.RUNNING)).all()
+    running = session.scalars(select(Job).where(Job.state == JobState.RUNNING)).all()
+    interrupted = [job for job in running if not is_alive(job)]
     for job in interrupted:
         interrupt(job)
-    return list(interrupted)
+    return interrupted
+
+
+def is_alive(job: Job) -> bool:
+    """Whether the process that claimed a job is still there, and not merely another one with its number."""
+    try:
+        words = Path(f"/proc/{job.pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return b"appliance.jobs.runner" in words and str(job.id).encode() in words
 
 
 MOST_ATTEMPTS = 5
@@ -97,9 +109,11 @@ MOST_ATTEMPTS = 5
 
 def interrupt(job: Job) -> None:
     """Note that a job's process ended without a word, and queue it again if it may still succeed."""
-    job.pid = None
+    job.pid = job.rate = job.seconds_left = None
     if job.wish is Wish.CANCEL:
         job.state, job.finished = JobState.CANCELLED, now()
+    elif job.wish is Wish.PAUSE:
+        job.state = JobState.PAUSED
     elif job.attempts >= MOST_ATTEMPTS:
         job.state, job.finished = JobState.FAILED, now()
         job.error_code = "interrupted_too_often"

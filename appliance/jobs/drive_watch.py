@@ -1,0 +1,72 @@
+"""The worker's eyes: a thread that keeps ``run/inventory.json`` true.
+
+A thread of its own, because looking at a drive that hangs takes as long as it takes; meanwhile jobs start and end as
+usual.  It looks when the kernel tells of a drive, when root mounted or unmounted one, and every ten minutes for what
+nobody tells (free space, temperature).
+"""
+
+import logging
+import select
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from appliance.broker.client import Broker
+from appliance.drives import inventory
+from appliance.errors import ApplianceError
+from appliance.places import Places
+
+log = logging.getLogger("everpx.drives")
+
+LISTEN_EVERY_S = 1.0
+LOOK_EVERY_S = 600
+TRY_AGAIN_S = 5  # when root does not answer
+
+
+class DriveWatch(threading.Thread):
+    """``scanned`` is set once there is a first list; ``changed`` is called when drives came, went or changed sides."""
+
+    def __init__(self, here: Places, broker: Broker, changed: Callable[[], None]) -> None:
+        super().__init__(name="drive watch", daemon=True)
+        self.here, self.broker, self.changed = here, broker, changed
+        self.scanned = threading.Event()
+        self._last: inventory.Inventory | None = None
+
+    def run(self) -> None:
+        """For ever; the process's end ends it."""
+        news = inventory.watch(self.here)
+        while True:
+            seen = self._look()
+            news.caught_up()
+            self.scanned.set()
+            end = time.monotonic() + (LOOK_EVERY_S if seen else TRY_AGAIN_S)
+            while time.monotonic() < end and not news.changed():
+                _listen(news.fileno())
+
+    def _look(self) -> bool:
+        """One list, saved before anybody is told of it; False when it could not be made."""
+        try:
+            now = inventory.scan(self.here, self.broker, self._last)
+            inventory.save(self.here, now)
+        except (ApplianceError, OSError) as error:
+            log.warning("the list of drives could not be made: %s", error)
+            return False
+        before, self._last = self._last, now
+        if before is None or _what_matters(before) != _what_matters(now):
+            log.info("drives: %s", ", ".join(f.device for f in now.found) or "none")
+            self.changed()
+        return True
+
+
+def _listen(fileno: int) -> None:
+    """Until the kernel tells of a device, or a second has passed."""
+    select.select([fileno] if fileno >= 0 else [], [], [], LISTEN_EVERY_S)
+
+
+def _what_matters(now: inventory.Inventory) -> list[tuple[Any, ...]]:
+    """What calls for chores; free space and temperature do not."""
+    return [
+        (f.device, f.sequence, f.filesystem_uuid, f.mark, f.mounted_at, f.read_only, f.dirty, f.health, f.problem)
+        for f in now.found
+    ]

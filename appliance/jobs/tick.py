@@ -1,0 +1,170 @@
+"""The station's chores, in one short process: ``python -m appliance.jobs.tick``.
+
+``--start``           after a start: what the last power cut left is put in order, drives and jobs
+``--interrupted ID``  that job's process died without a word
+``--standing``        only look for work that waits behind the scenes (previews, index)
+(none)                everything that is due now, and every health check
+
+Each chore is guarded: one that fails is an issue and does not stop the rest.
+"""
+
+import argparse
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from appliance import plugin
+from appliance.broker.client import Broker, SocketBroker
+from appliance.db import Database
+from appliance.health import service as health
+from appliance.health.models import Severity
+from appliance.jobs import schedule, service
+from appliance.jobs.models import Job, JobState
+from appliance.places import Places, places
+from appliance.words import N_, Message
+
+log = logging.getLogger("everpx.tick")
+
+
+@dataclass(frozen=True)
+class Chores:
+    """What every chore needs."""
+
+    db: Database
+    broker: Broker
+    places: Places
+
+    def recover_jobs(self) -> None:
+        """Nobody works on these any more."""
+        with self.db.writing() as session:
+            for job in service.recover(session):
+                log.info("job %d was interrupted: %s", job.id, job.state)
+
+    def settle_drives(self) -> None:
+        """Bring every drive to a safe state after a crash or a reboot."""
+        from appliance.drives import power
+
+        power.resume_power(self.db, self.broker, self.places)
+
+    def mount_hot(self) -> None:
+        """Every HOT drive that is here and ours is in use."""
+        from appliance.drives import mounts
+
+        mounts.ensure_hot(self.db, self.broker, self.places)
+
+    def start_schedules(self) -> None:
+        """What is due is queued."""
+        with self.db.writing() as session:
+            for job in schedule.start_due(session, datetime.now(UTC)):
+                log.info("due: job %d, %s", job.id, job.title)
+
+    def sample_space(self) -> None:
+        """One point a day for the picture of space over time."""
+        from appliance.drives import service as drives
+
+        with self.db.writing() as session:
+            drives.sample_space(session, self.places)
+
+    def start_standing(self) -> None:
+        """Previews and index, when something waits for them."""
+        from appliance.jobs import standing
+
+        with self.db.writing() as session:
+            standing.start(session, self.places)
+
+    def check_database(self) -> None:
+        """Read the whole database once a week; remember that this station has an owner."""
+        from appliance import recovery
+        from appliance.health import database
+
+        recovery.remember_owner(self.places)
+        database.check_weekly(self.places)
+
+    def check_health(self) -> None:
+        """Every check; findings become issues."""
+        health.run_all(self.db, self.broker, self.places)
+
+
+Chore = Callable[[Chores], None]
+AT_START: tuple[Chore, ...] = (
+    Chores.recover_jobs,
+    Chores.settle_drives,
+    Chores.mount_hot,
+    Chores.start_schedules,
+    Chores.start_standing,
+)
+USUAL: tuple[Chore, ...] = (
+    Chores.recover_jobs,
+    Chores.mount_hot,
+    Chores.start_schedules,
+    Chores.start_standing,
+    Chores.sample_space,
+    Chores.check_database,
+    Chores.check_health,
+)
+
+
+def do(chores: Chores, which: tuple[Chore, ...]) -> None:
+    """Do chores one after the other, whatever becomes of each."""
+    for chore in which:
+        name = chore.__name__
+        try:
+            chore(chores)
+            problem = False
+        except Exception:
+            log.exception("the chore %s failed", name)
+            problem = True
+        with chores.db.writing() as session:
+            if problem:
+                health.tell(session, _failed(name))
+            else:
+                health.settle(session, "chore_failed", name)
+
+
+def _failed(name: str) -> health.Finding:
+    return health.Finding(
+        code="chore_failed",
+        severity=Severity.WARNING,
+        subject=name,
+        message=Message(N_("The station could not do one of its regular tasks ({task})."), {"task": name}),
+        hint=Message(N_("Stored files are safe. It is tried again; if this stays, restart the station.")),
+    )
+
+
+def interrupted(db: Database, job_id: int) -> None:
+    """A job's process died: as RUNNING it was interrupted, otherwise it never got so far as to claim the job."""
+    with db.writing() as session:
+        job = session.get(Job, job_id)
+        if job is None or (job.state is JobState.RUNNING and service.is_alive(job)):
+            return
+        if job.state in (JobState.WAITING, JobState.INTERRUPTED):
+            job.attempts += 1
+            service.interrupt(job)
+        elif job.state is JobState.RUNNING:
+            service.interrupt(job)
+
+
+def main() -> None:
+    """Do what the arguments ask for."""
+    options = argparse.ArgumentParser(description="Everpx's chores")
+    options.add_argument("--start", action="store_true")
+    options.add_argument("--interrupted", type=int, metavar="ID")
+    options.add_argument("--standing", action="store_true")
+    given = options.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    here = places()
+    db = Database(here.database)
+    if given.interrupted:
+        interrupted(db, given.interrupted)
+    else:
+        os.nice(5)
+        plugin.load(db)
+        chores = Chores(db, SocketBroker(here.broker_socket), here)
+        do(chores, AT_START if given.start else (Chores.start_standing,) if given.standing else USUAL)
+    db.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,246 @@
+"""The idle supervisor: ``python -m appliance.jobs.worker``.  One per station, and small, because it is always there.
+
+It imports no ORM and does no work itself.  It watches the drives and the database's ``data_version``, and starts a
+process whenever there is something to do: ``appliance.jobs.runner ID`` per job, ``appliance.jobs.tick`` for chores
+(schedules, mounting, health).  Killed, it takes its jobs with it, and the next start finds rows that nobody works on.
+"""
+
+import fcntl
+import logging
+import os
+import select
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from appliance.broker.client import SocketBroker
+from appliance.jobs.drive_watch import DriveWatch
+from appliance.places import Places, places
+
+log = logging.getLogger("everpx.worker")
+
+POLL_S = 1.0  # how long a new job may wait
+TICK_EVERY_S = 30 * 60  # chores, when nothing else asked for them
+TICK_AGAIN_S = 60  # the least time between two ticks for the same reason
+TICK_LIMIT_S = 15 * 60  # a tick that takes longer hangs on a drive
+FIRST_SCAN_S = 10  # how long the start waits for the first list of drives
+STOP_S = 25  # how long jobs get to let go of their drives
+LONGEST_REST_S = 300.0
+
+QUEUE = "select id, kind from job where state in ('WAITING', 'INTERRUPTED') and wish = 'RUN' order by id"
+STATE = "select state from job where id = ?"
+NEXT_DUE = "select min(next_due) from schedule where enabled"
+PREVIEWS_WAIT = "select exists(select 1 from media where preview = 'WAITING')"
+
+
+@dataclass
+class Child:
+    """A process that was started: a job's, or a tick (``job_id`` 0)."""
+
+    process: subprocess.Popen[bytes]
+    job_id: int
+    lane: str
+    started: float
+
+
+def lane_of(kind: str) -> tuple[str, int]:
+    """Which jobs share slots, and how many there are.
+
+    Work behind the scenes runs one of a kind; what a person is waiting for is never behind four COLD drives that
+    wait to be switched on.
+    """
+    room = kind.partition(".")[0]
+    if room == "library":
+        return kind, 1
+    return (room, 2) if room in ("drives", "health") else ("work", 4)
+
+
+class AnotherWorker(SystemExit):
+    """There is one already."""
+
+
+class Worker:
+    """The supervisor's loop; everything it knows is in here, and all of it may be lost."""
+
+    def __init__(self, here: Places) -> None:
+        self.here = here
+        self.lock = _only_one(here)
+        self.rows = sqlite3.connect(f"{here.database.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        self.rows.execute("pragma busy_timeout=2000")
+        self.wake, self.woken = _wakeup()
+        self.drives = DriveWatch(here, SocketBroker(here.broker_socket), self._drives_changed)
+        self.children: dict[int, Child] = {}
+        self.failures: dict[int, int] = {}  # job id -> deaths in a row
+        self.rest_until: dict[int, float] = {}  # job id -> when it may start again
+        self.version = -1
+        self.stopping = self.drives_changed = False
+        self.last_tick: dict[str, float] = {}  # reason -> when
+        self.next_due: str | None = None
+
+    def run(self) -> None:
+        """Until told to stop."""
+        self.drives.start()
+        self._first_tick()
+        log.info("ready")
+        while not self.stopping:
+            try:
+                self._round()
+            except sqlite3.OperationalError as error:  # locked for long, or the disk has a bad moment
+                log.warning("database: %s", error)
+            self._sleep(POLL_S)
+        self._stop_children()
+
+    def stop(self, *_: object) -> None:
+        """Signal handler: end the loop."""
+        self.stopping = True
+
+    def _first_tick(self) -> None:
+        """Before any job: what the last power cut left is put in order, and HOT is there."""
+        self.drives.scanned.wait(FIRST_SCAN_S)
+        self._tick("start", "--start")
+        while self._ticking() and not self.stopping:
+            self._sleep(POLL_S)
+            self._reap()
+
+    def _round(self) -> None:
+        """Once a second, and whenever something happened.  Nothing new: one pragma and a few comparisons."""
+        self._reap()
+        version = self.rows.execute("pragma data_version").fetchone()[0]
+        if version != self.version or self.rest_until:
+            self.version = version
+            self._start_jobs()
+            (self.next_due,) = self.rows.execute(NEXT_DUE).fetchone()
+            if self.rows.execute(PREVIEWS_WAIT).fetchone()[0]:
+                self._tick("previews", "--standing")
+        if self.drives_changed and not self._ticking():
+            self.drives_changed = False
+            self.last_tick.pop("drives", None)
+            self._tick("drives")
+        if self.next_due is not None and self.next_due <= f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}":
+            self._tick("due")
+        if time.monotonic() - max(self.last_tick.get(why, 0.0) for why in ("drives", "due", "hour")) > TICK_EVERY_S:
+            self._tick("hour")
+
+    def _start_jobs(self) -> None:
+        moment = time.monotonic()
+        running = {child.job_id for child in self.children.values()}
+        for job_id, kind in self.rows.execute(QUEUE).fetchall():
+            lane, most = lane_of(kind)
+            busy = sum(child.lane == lane for child in self.children.values())
+            if job_id in running or busy >= most or self.rest_until.get(job_id, 0) > moment:
+                continue
+            self.rest_until.pop(job_id, None)
+            self._spawn(["appliance.jobs.runner", str(job_id)], job_id, lane)
+
+    def _tick(self, why: str, *flags: str) -> None:
+        """Start the chores, unless they are being done or were just done for this reason."""
+        if self._ticking() or time.monotonic() - self.last_tick.get(why, -TICK_AGAIN_S) < TICK_AGAIN_S:
+            return
+        self.last_tick[why] = time.monotonic()
+        self._spawn(["appliance.jobs.tick", *flags], 0, "tick")
+
+    def _ticking(self) -> bool:
+        return any(child.lane == "tick" for child in self.children.values())
+
+    def _spawn(self, module: list[str], job_id: int, lane: str) -> None:
+        process = subprocess.Popen(  # runs until it ends by itself; a tick that hangs is killed in _reap
+            [sys.executable, "-m", *module],
+            stdin=subprocess.DEVNULL,
+            env=os.environ | {"EVERPX_WORKER": str(os.getpid())},
+        )
+        self.children[process.pid] = Child(process, job_id, lane, time.monotonic())
+
+    def _reap(self) -> None:
+        """Notice children that ended; a job whose row does not say how it ended is interrupted."""
+        for pid, child in list(self.children.items()):
+            status = child.process.poll()
+            if status is None:
+                if child.lane == "tick" and time.monotonic() - child.started > TICK_LIMIT_S:
+                    log.error("the chores hang and are stopped")
+                    child.process.kill()
+                continue
+            del self.children[pid]
+            self.version = -1  # there may be room for the next job
+            if child.job_id:
+                self._ended(child.job_id, status)
+            elif status != 0:
+                log.error("chores ended with status %d", status)
+
+    def _ended(self, job_id: int, status: int) -> None:
+        row = self.rows.execute(STATE, (job_id,)).fetchone()
+        state = row[0] if row else "gone"
+        if state != "RUNNING" and (status == 0 or state not in ("WAITING", "INTERRUPTED")):
+            self.failures.pop(job_id, None)
+            return
+        log.warning("job %d died (status %d) as %s", job_id, status, state)
+        self.failures[job_id] = self.failures.get(job_id, 0) + 1
+        self.rest_until[job_id] = time.monotonic() + min(2.0 ** self.failures[job_id], LONGEST_REST_S)
+        self._spawn(["appliance.jobs.tick", "--interrupted", str(job_id)], 0, "aftermath")
+
+    def _drives_changed(self) -> None:
+        """Called from the watching thread."""
+        self.drives_changed = True
+        self.woken.send(b"d")
+
+    def _sleep(self, seconds: float) -> None:
+        """Until a signal, a drive, or the time."""
+        if self.wake in select.select([self.wake], [], [], seconds)[0]:
+            self.wake.recv(4096)
+
+    def _stop_children(self) -> None:
+        """Jobs get some seconds to let go of their drives; then this process ends, and they with it."""
+        for child in self.children.values():
+            child.process.terminate()
+        end = time.monotonic() + STOP_S
+        for child in self.children.values():
+            try:
+                child.process.wait(max(0.1, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                log.warning("pid %d did not stop in time", child.process.pid)
+                child.process.kill()
+                child.process.wait()
+
+
+def _only_one(here: Places) -> int:
+    """Hold ``run/worker.lock`` until this process ends.  Raises AnotherWorker."""
+    fd = os.open(here.run / "worker.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise AnotherWorker("another worker is running on this station") from None
+    os.truncate(fd, 0)
+    os.write(fd, f"{os.getpid()}\n".encode())
+    return fd
+
+
+def _wakeup() -> tuple[socket.socket, socket.socket]:
+    """A pair of sockets; signals (a child that ended, too) and drives write into the second."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+    return ours, theirs
+
+
+def main() -> None:
+    """Supervise until SIGTERM."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    worker = Worker(places())
+    signal.signal(signal.SIGTERM, worker.stop)
+    signal.signal(signal.SIGINT, worker.stop)
+    signal.signal(signal.SIGCHLD, _notice)
+    worker.run()
+
+
+def _notice(*_: object) -> None:
+    """A signal handler that does nothing, but without one the wake-up socket hears nothing."""
+
+
+if __name__ == "__main__":
+    main()
