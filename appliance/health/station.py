@@ -171,12 +171,12 @@ def jobs_not_started(context: HealthContext) -> Iterable[Finding]:
 
 
 CHECKS = [
-    Check("station.database", database_damaged),
-    Check("station.recovery", database_restored),
-    Check("station.own_disk", own_disk_full),
-    Check("station.clock", clock_wrong),
-    Check("station.settings", unreadable_settings),
-    Check("station.plugins", broken_plugins),
-    Check("station.root", root_silent),
-    Check("station.jobs", jobs_not_started),
+    Check("station.database", database_damaged, N_("The station's database")),
+    Check("station.recovery", database_restored, N_("Recovered from a copy")),
+    Check("station.own_disk", own_disk_full, N_("The station's own disk")),
+    Check("station.clock", clock_wrong, N_("The clock")),
+    Check("station.settings", unreadable_settings, N_("Stored settings")),
+    Check("station.plugins", broken_plugins, N_("Plugins")),
+    Check("station.root", root_silent, N_("The part that handles drives")),
+    Check("station.jobs", jobs_not_started, N_("The part that does the work")),
 ]
