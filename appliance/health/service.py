@@ -12,8 +12,8 @@ import importlib
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import case, or_, select
@@ -22,7 +22,6 @@ from sqlalchemy.orm import Session
 from appliance import events, plugin
 from appliance.broker.client import Broker
 from appliance.db import Database, now
-from appliance.durable import write_atomically
 from appliance.errors import NotFound
 from appliance.health import look
 from appliance.health.models import Issue, Severity
@@ -41,7 +40,6 @@ CORE_CHECKS = (
     "appliance.library.health",
     "appliance.health.station",
 )
-LOOKED = "health.json"  # in the run folder: how each check stood
 STANDING = ""  # the ``check`` of an issue that no check found
 
 
@@ -71,7 +69,7 @@ class HealthContext:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing to look at; ``name`` is stable and unique in its room, e.g. ``drives.missing``; ``title`` is for people."""
+    """One thing to look at; ``name`` is stable and unique in its room (``drives.missing``), ``title`` is for people."""
 
     name: str
     run: Callable[[HealthContext], Iterable[Finding]]
@@ -108,27 +106,16 @@ def run_all(db: Database, broker: Broker, places: Places) -> None:
     """
     inventory = read_inventory(places)
     found: dict[tuple[str, str], tuple[str, Finding]] = {}
-    looked: list[Looked] = []
+    able, unable = set(), set()
     for check, problem in gather():
         with db.reading() as session:
             findings = None if problem else _look(check, HealthContext(session, broker, places, inventory))
-        state = "unknown" if findings is None else "found" if findings else "healthy"
-        looked.append(Looked(check.name, check.title, state))
+        (unable if findings is None else able).add(check.name)
         for finding in [_could_not_look(check)] if findings is None else findings:
             found.setdefault((finding.code, finding.subject), (check.name, finding))
     with db.writing() as session:
-        _write_down(session, found, {one.name for one in looked if one.state == "unknown"})
-    report = {"at": now().isoformat(), "checks": [asdict(one) for one in looked]}
-    write_atomically(places.run / LOOKED, json.dumps(report).encode())
-
-
-def last_look(places: Places) -> Look | None:
-    """How every check stood, or None when nothing was looked at since the station started."""
-    try:
-        report = json.loads((places.run / LOOKED).read_text())
-        return Look(datetime.fromisoformat(report["at"]), tuple(Looked(**one) for one in report["checks"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        _write_down(session, found, unable)
+    look.note(places, able, unable)
 
 
 def gather() -> Iterator[tuple[Check, Exception | None]]:
@@ -144,7 +131,7 @@ def gather() -> Iterator[tuple[Check, Exception | None]]:
             yield check, None
     for name, offered in plugin.call_named("health_checks"):
         for check in offered or ():
-            yield Check(f"{name}.{check.name}", check.run, check.title), None
+            yield replace(check, name=f"{name}.{check.name}"), None
 
 
 def _look(check: Check, context: HealthContext) -> list[Finding] | None:
