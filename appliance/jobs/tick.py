@@ -54,6 +54,12 @@ class Chores:
 
         mounts.ensure_hot(self.db, self.broker, self.places)
 
+    def open_front_door(self) -> None:
+        """Uploads land on the drives that are in use now."""
+        from appliance.web import service as web
+
+        web.refresh(self.places)
+
     def start_schedules(self) -> None:
         """What is due is queued."""
         with self.db.writing() as session:
@@ -92,12 +98,14 @@ AT_START: tuple[Chore, ...] = (
     Chores.recover_jobs,
     Chores.settle_drives,
     Chores.mount_hot,
+    Chores.open_front_door,
     Chores.start_schedules,
     Chores.start_standing,
 )
 USUAL: tuple[Chore, ...] = (
     Chores.recover_jobs,
     Chores.mount_hot,
+    Chores.open_front_door,
     Chores.start_schedules,
     Chores.start_standing,
     Chores.sample_space,

@@ -3,7 +3,7 @@
 Rules the text keeps:
 
 * Uploads land in ``.everpx/incoming`` of the drive they will live on, so the application finishes with a rename.
-  nginx does not start when such a folder is missing, so only mounted HOT drives get a location.
+  nginx does not start when such a folder is missing, so only drives in use get a location.
 * Before the first byte of an upload is read the application says whether it may come (``/internal/upload-allowed``);
   a refusal is told in the application's own words (``@refused``).
 * ``X-Everpx-Body-File`` is set or blanked in every location: a client can never hand in a path of its own.
@@ -15,21 +15,36 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from appliance.drives.layout import INCOMING
+
 FORM_LIMIT = "64m"  # of everything but uploads; the console has the same limit
 SLOW_ANSWER_S = 3600  # hashing and flushing a file of many gigabytes on an old USB drive
 NOT_READY = '{"error":"not_ready","message":"The station is not ready for uploads.","hint":"Try again in a minute."}'
-SAFE_TAG = re.compile(r"HOT-[1-9][0-9]{0,3}")
+TAG = re.compile(r"(HOT|COLD)-[1-9][0-9]{0,5}")
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A drive that is in use right now."""
+
+    tag: str  # HOT-1
+    path: Path
+    uploads: bool = False  # whether it has a folder for them and may be written
+
+    def __post_init__(self) -> None:
+        if not TAG.fullmatch(self.tag):
+            raise ValueError(f"not a drive: {self.tag!r}")
 
 
 @dataclass(frozen=True)
 class Site:
     """What the front door depends on."""
 
-    run: Path  # EVERPX_RUN: sockets, mount points, and nginx's own folder
+    run: Path  # EVERPX_RUN: the console's socket, and nginx's own folder
     static: Path  # the console's static files
     pages: Path  # what is shown while the console does not answer
     listen: tuple[str, ...] = ("127.0.0.1:8080",)
-    hot: tuple[str, ...] = ()  # tags of mounted HOT drives that take uploads, the preferred one first
+    shelves: tuple[Shelf, ...] = ()  # of those that take uploads, the preferred one first
     workers: int = 2
 
     @property
@@ -48,15 +63,13 @@ def quoted(path: Path, end: str = "") -> str:
 
 def render(site: Site) -> str:
     """The configuration.  Raises ValueError for a path or tag that nginx could misread."""
-    for tag in site.hot:
-        if not SAFE_TAG.fullmatch(tag):
-            raise ValueError(f"not a HOT drive: {tag!r}")
-    uploads = "".join(_upload(site, f"/api/v1/uploads/{tag}/", tag) for tag in site.hot)
-    if site.hot:
-        uploads += _upload(site, "/api/v1/files/", site.hot[0])
     listens = "\n".join(f"    listen {address};" for address in site.listen)
-    asking = _asking() if site.hot else ""
-    return _frame(site, f"{listens}\n{_common(site)}{asking}{uploads}{_console()}")
+    files = "".join(_files(shelf) for shelf in site.shelves)
+    hot = [shelf for shelf in site.shelves if shelf.uploads]
+    uploads = "".join(_upload(f"/api/v1/uploads/{shelf.tag}/", shelf) for shelf in hot)
+    if hot:
+        uploads += _upload("/api/v1/files/", hot[0]) + _asking()
+    return _frame(site, f"{listens}\n{_common(site)}{files}{uploads}{_console()}")
 
 
 def _frame(site: Site, server: str) -> str:
@@ -152,10 +165,16 @@ def _common(site: Site) -> str:
       add_header X-Content-Type-Options nosniff;
       limit_except GET HEAD {{ deny all; }}
     }}
-    location ^~ /protected/ {{
+"""
+
+
+def _files(shelf: Shelf) -> str:
+    """Files of a drive that the application has named; the headers are the application's."""
+    return f"""\
+    location ^~ /protected/{shelf.tag}/ {{
       internal;
-      alias {quoted(site.run / "drives", "/")};
-      disable_symlinks on from={quoted(site.run / "drives")};
+      alias {quoted(shelf.path, "/")};
+      disable_symlinks on from={quoted(shelf.path)};
       add_header Content-Security-Policy $upstream_http_content_security_policy;
       add_header X-Content-Type-Options $upstream_http_x_content_type_options;
       add_header Referrer-Policy $upstream_http_referrer_policy;
@@ -165,9 +184,8 @@ def _common(site: Site) -> str:
 """
 
 
-def _upload(site: Site, prefix: str, tag: str) -> str:
-    """A location whose bodies land on the drive ``tag``; only the finished file's name reaches the application."""
-    incoming = site.run / "drives" / tag / ".everpx" / "incoming"
+def _upload(prefix: str, shelf: Shelf) -> str:
+    """A location whose bodies land on that drive; only the finished file's name reaches the application."""
     return f"""\
     location ^~ {prefix} {{
       error_page 418 = @api;
@@ -178,7 +196,7 @@ def _upload(site: Site, prefix: str, tag: str) -> str:
       error_page 401 403 500 = @refused;
       error_page 502 504 =503 /everpx-starting.json;
       client_max_body_size 0;
-      client_body_temp_path {quoted(incoming)};
+      client_body_temp_path {quoted(shelf.path / INCOMING)};
       client_body_in_file_only clean;
       proxy_pass_request_body off;
       proxy_ignore_client_abort on;
@@ -233,6 +251,7 @@ def _console() -> str:
 """
     return f"""\
     location ^~ /internal/ {{ return 404; }}
+    location ^~ /protected/ {{ internal; return 404; }}
     location ^~ /api/ {{
 {to_api}\
     }}

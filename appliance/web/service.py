@@ -10,10 +10,13 @@ import signal
 import subprocess
 from pathlib import Path
 
+from appliance.drives import records
+from appliance.drives.layout import INCOMING
+from appliance.drives.records import Record
 from appliance.durable import write_atomically
 from appliance.errors import ProgramFailed
 from appliance.places import Places
-from appliance.web.nginx import SAFE_TAG, Site, render
+from appliance.web.nginx import Shelf, Site, render
 
 log = logging.getLogger("everpx.web")
 CHECK_TIMEOUT_S = 20
@@ -23,20 +26,21 @@ STATIC = Path(__file__).parents[2] / "console" / "static"
 PAGES = Path(__file__).parent / "pages"
 
 
-def hot_tags(mounts: Path) -> tuple[str, ...]:
-    """HOT drives that are mounted and ready for uploads: those with room first, then by number."""
-    ready = []
-    for place in mounts.iterdir() if mounts.is_dir() else ():
-        if SAFE_TAG.fullmatch(place.name) and _takes_uploads(place):
-            ready.append((not _has_room(place), int(place.name.removeprefix("HOT-")), place.name))
-    return tuple(tag for _, _, tag in sorted(ready))
+def shelves(mounts: Path) -> tuple[Shelf, ...]:
+    """Drives in use: HOT drives that take uploads first, of those the ones with room, then by number."""
+    found = [Shelf(r.tag, Path(r.path), _takes_uploads(r)) for r in records.all_records(mounts) if r.is_live(mounts)]
+    return tuple(
+        sorted(found, key=lambda s: (not s.uploads, not _has_room(s.path), int(s.tag.partition("-")[2]), s.tag))
+    )
 
 
-def _takes_uploads(place: Path) -> bool:
+def _takes_uploads(record: Record) -> bool:
     """Whether the folder for uploads is really there and ours to write; a symlink in its place is refused."""
-    private, incoming = place / ".everpx", place / ".everpx" / "incoming"
+    if record.read_only or not record.tag.startswith("HOT-"):
+        return False
+    incoming = Path(record.path) / INCOMING
     try:
-        real = not private.is_symlink() and not incoming.is_symlink() and incoming.is_dir()
+        real = not incoming.parent.is_symlink() and not incoming.is_symlink() and incoming.is_dir()
         return real and os.access(incoming, os.W_OK | os.X_OK)
     except OSError:  # a drive that is being pulled
         return False
@@ -53,7 +57,7 @@ def _has_room(place: Path) -> bool:
 def site(places: Places) -> Site:
     """The front door as it should be now.  ``EVERPX_LISTEN``: addresses, space between them."""
     listen = tuple(os.environ.get("EVERPX_LISTEN", "127.0.0.1:8080").split())
-    return Site(run=places.run, static=STATIC, pages=PAGES, listen=listen, hot=hot_tags(places.mounts))
+    return Site(run=places.run, static=STATIC, pages=PAGES, listen=listen, shelves=shelves(places.mounts))
 
 
 def command(places: Places, config: str = CONFIG) -> list[str]:
@@ -66,10 +70,12 @@ def command(places: Places, config: str = CONFIG) -> list[str]:
 def refresh(places: Places) -> bool:
     """Bring nginx in step with the mounted drives; True when something changed.  Raises ProgramFailed.
 
-    Idempotent and cheap when nothing changed; safe before nginx runs.
+    Idempotent and cheap when nothing changed; safe before nginx runs.  A station that is served without nginx has no
+    folder for it, and nothing to do here.
     """
     home = places.run / "nginx"
-    home.mkdir(mode=0o700, exist_ok=True)
+    if not home.is_dir():
+        return False
     text = render(site(places)).encode()
     current = home / CONFIG
     if current.exists() and current.read_bytes() == text:

@@ -97,6 +97,7 @@ def application(path: Path, made: Application) -> Iterator[None]:
 @contextmanager
 def nginx(places: Places, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Our nginx on that port until the block ends."""
+    (places.run / "nginx").mkdir()
     service.refresh(places)
     log = (places.run / "nginx.log").open("wb")
     process = subprocess.Popen(

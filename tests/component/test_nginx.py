@@ -14,6 +14,9 @@ from urllib.parse import quote
 import pytest
 from front_door import Application, Request, application, free_port, nginx, told, wait_for
 
+from appliance.drives import records
+from appliance.drives.layout import INCOMING
+from appliance.drives.records import FOLDER_MARK, FOLDER_PREFIX, Record
 from appliance.errors import ProgramFailed
 from appliance.places import Places
 from appliance.web import service
@@ -31,8 +34,12 @@ class Door:
     app: Application
 
     @property
+    def top(self) -> Path:
+        return self.places.folder_drives / "HOT-1"
+
+    @property
     def incoming(self) -> Path:
-        return self.places.mounts / "HOT-1" / ".everpx" / "incoming"
+        return self.top / INCOMING
 
     def ask(
         self, method: str, path: str, body: bytes | None = None, **headers: str
@@ -46,10 +53,24 @@ class Door:
             connection.close()
 
 
-def drive(places: Places, tag: str) -> Path:
-    incoming = places.mounts / tag / ".everpx" / "incoming"
-    incoming.mkdir(parents=True)
-    return incoming
+def drive(places: Places, tag: str, **facts: bool) -> Path:
+    """A folder drive in use."""
+    top = places.folder_drives / tag
+    (top / INCOMING).mkdir(parents=True)
+    note(places, tag, **facts)
+    return top
+
+
+def note(places: Places, tag: str, *, read_only: bool = False) -> None:
+    """What root writes down about a drive in use."""
+    top = places.folder_drives / tag
+    (top / FOLDER_MARK).write_text(tag)
+    facts = {"device": FOLDER_PREFIX + tag, "sequence": 0, "filesystem": "folder", "filesystem_uuid": tag}
+    number = top.stat().st_dev
+    records.write(
+        places.mounts,
+        Record(tag=tag, path=str(top), device_number=number, read_only=read_only, boot=records.boot_id(), **facts),  # type: ignore[arg-type]
+    )
 
 
 @pytest.fixture
@@ -68,7 +89,7 @@ def body_file(request: Request) -> Path:
 
 
 def test_an_upload_lands_on_the_drive_and_the_application_gets_only_its_name(door: Door) -> None:
-    sent, kept = os.urandom(3_000_000), door.places.mounts / "HOT-1" / "kept.jpg"
+    sent, kept = os.urandom(3_000_000), door.top / "kept.jpg"
     modes: list[int] = []
 
     def take(request: Request) -> Answer:
@@ -91,7 +112,7 @@ def test_an_upload_lands_on_the_drive_and_the_application_gets_only_its_name(doo
 
 def test_the_tidying_after_a_request_never_takes_a_file_that_was_renamed(door: Door) -> None:
     """`clean` unlinks by the old path when the request ends; what was renamed must outlive thousands of those."""
-    kept = door.places.mounts / "HOT-1" / "kept"
+    kept = door.top / "kept"
     kept.mkdir()
 
     def take(request: Request) -> Answer:
@@ -210,7 +231,7 @@ def test_no_header_of_ours_gets_in_from_outside(door: Door, method: str, path: s
 
 
 def test_what_is_internal_cannot_be_asked_for(door: Door) -> None:
-    (door.places.mounts / "HOT-1" / "secret.jpg").write_bytes(b"secret")
+    (door.top / "secret.jpg").write_bytes(b"secret")
     for path in ("/internal/upload-allowed", "/internal/", "/protected/HOT-1/secret.jpg", "/everpx-starting.html"):
         status, _, body = door.ask("GET", path)
         assert (status, b"secret" in body) == (404, False), path
@@ -224,7 +245,7 @@ def handing_out(path: str, **headers: str) -> Callable[[Request], Answer]:
 
 def test_a_file_that_the_application_names_is_sent_with_ranges_and_its_headers(door: Door) -> None:
     name = "a b #100% – 😀.jpg"
-    (door.places.mounts / "HOT-1" / name).write_bytes(b"0123456789")
+    (door.top / name).write_bytes(b"0123456789")
 
     door.app.answer = handing_out(
         "/protected/" + quote(f"HOT-1/{name}"),
@@ -246,8 +267,8 @@ def test_a_file_that_the_application_names_is_sent_with_ranges_and_its_headers(d
     "path", ["HOT-1/link", "HOT-1/folder/passwd", "HOT-1/../../secret", "HOT-1/%2e%2e/%2e%2e/secret"]
 )
 def test_no_symlink_and_no_dots_lead_out_of_a_drive(door: Door, path: str) -> None:
-    (door.places.run / "secret").write_text("secret")
-    top = door.places.mounts / "HOT-1"
+    (door.places.data / "secret").write_text("secret")
+    top = door.top
     (top / "link").symlink_to("/etc/passwd")
     (top / "folder").symlink_to("/etc")
     door.app.answer = handing_out(f"/protected/{path}")
@@ -303,17 +324,17 @@ def test_a_drive_that_comes_gets_its_door_and_one_that_goes_loses_it(door: Door)
     second = drive(door.places, "HOT-2")
     spools: list[str] = []
 
-    def note(request: Request) -> Answer:
+    def remember(request: Request) -> Answer:
         spools.append(request.headers.get("x-everpx-body-file", ""))
         return 200, {}, b""
 
-    door.app.answer = note
+    door.app.answer = remember
     assert service.refresh(door.places)
     assert not service.refresh(door.places)
 
     def lands_on(tag: str) -> bool:
         door.ask("PATCH", f"/api/v1/uploads/{tag}/abc", b"x")
-        return spools[-1].startswith(str(door.places.mounts / tag))
+        return spools[-1].startswith(str(door.places.folder_drives / tag))
 
     wait_for(lambda: lands_on("HOT-2"))
     second.rename(door.places.run / "pulled")
@@ -322,15 +343,21 @@ def test_a_drive_that_comes_gets_its_door_and_one_that_goes_loses_it(door: Door)
     assert lands_on("HOT-1")
 
 
-def test_a_symlink_where_uploads_should_land_gets_no_door(places: Places) -> None:
-    target = places.run / "elsewhere"
-    target.mkdir()
-    (places.mounts / "HOT-1" / ".everpx").mkdir(parents=True)
-    (places.mounts / "HOT-1" / ".everpx" / "incoming").symlink_to(target)
-    (places.mounts / "HOT-2").mkdir()
-    (places.mounts / "HOT-2" / ".everpx").symlink_to(target)
+def test_only_a_writable_hot_drive_with_a_real_folder_takes_uploads(places: Places) -> None:
+    elsewhere = places.run / "elsewhere"
+    elsewhere.mkdir()
+    for tag in ("HOT-1", "HOT-2"):
+        (places.folder_drives / tag).mkdir(parents=True)
+        note(places, tag)
+    (places.folder_drives / "HOT-1" / INCOMING).parent.mkdir()
+    (places.folder_drives / "HOT-1" / INCOMING).symlink_to(elsewhere)
+    (places.folder_drives / "HOT-2" / INCOMING).parent.symlink_to(elsewhere)
+    drive(places, "HOT-3", read_only=True)
     drive(places, "COLD-1")
-    assert service.hot_tags(places.mounts) == ()
+    drive(places, "HOT-12")
+    found = {shelf.tag: shelf.uploads for shelf in service.shelves(places.mounts)}
+    assert found == {"HOT-12": True, "COLD-1": False, "HOT-1": False, "HOT-2": False, "HOT-3": False}
+    assert service.shelves(places.mounts)[0].tag == "HOT-12"
 
 
 def test_a_configuration_that_nginx_refuses_is_never_put_in_place(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
