@@ -135,7 +135,7 @@ def guard() -> ResponseReturnValue | None:
 
 def _ask_to_sign_in() -> ResponseReturnValue:
     """A page goes to the sign-in form and comes back; anything else gets a plain 401."""
-    if request.path.startswith(("/api/", "/internal/", "/live")) or request.method not in ("GET", "HEAD"):
+    if request.path.startswith(("/api/", "/internal/", "/live", "/metrics")) or request.method not in ("GET", "HEAD"):
         return {"error": "not_signed_in", "message": "Please sign in first.", "hint": ""}, 401
     if request.headers.get("HX-Request"):
         return "", 401, {"HX-Redirect": url_for("session.sign_in_page")}

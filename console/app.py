@@ -98,11 +98,11 @@ def _known_host() -> None:
 
 def _claimed() -> Any:
     """Until somebody has claimed the station, every page leads to the wizard's first step."""
-    if request.endpoint in (None, "static") or request.path.startswith(("/wizard", "/static")):
+    if request.endpoint in (None, "static") or request.path.startswith(("/wizard", "/static", "/api/v1/claim")):
         return None
     if station_is_claimed():
         return None
-    if request.path.startswith(("/api/", "/internal/", "/live")):
+    if request.path.startswith(("/api/", "/internal/", "/live", "/metrics")):
         return {"error": "not_claimed", "message": "This station has no owner yet.", "hint": ""}, 403
     return redirect(url_for("wizard.claim_page"))
 

@@ -93,7 +93,7 @@ def _around() -> dict[str, Any]:
 
 
 def _wants_json() -> bool:
-    return request.path.startswith("/api/") or request.path.startswith("/internal/")
+    return request.path.startswith(("/api/", "/internal/", "/metrics"))
 
 
 def _expected(error: ApplianceError) -> ResponseReturnValue:

@@ -1,14 +1,33 @@
-"""Placeholder until its author replaces this file."""
+"""The API's blueprint, with every room of endpoints; and its description, for machines and for people."""
 
-from flask import Blueprint
+import json
+from itertools import groupby
 
-from console.access import signed_in
+from flask import Response, current_app, render_template
 
-blueprint = Blueprint("api", __name__, template_folder="templates", url_prefix="/api")
+from console.access import ADMIN, PUBLIC, signed_in
+from console.api import jobs, people, session, system, tokens
+from console.api.routes import ENDPOINTS, blueprint
+
+__all__ = ["ENDPOINTS", "blueprint", "jobs", "people", "session", "system", "tokens"]
+
+
+@blueprint.get("/openapi.json")
+@signed_in
+def document() -> Response:
+    """The OpenAPI 3.1 document; made once per process."""
+    made = current_app.extensions.get("everpx.openapi")
+    if made is None:
+        from console.api import openapi  # with pydantic: 8 MiB that only this address needs
+
+        made = current_app.extensions["everpx.openapi"] = json.dumps(openapi.document())
+    return Response(made, mimetype="application/json")
 
 
 @blueprint.get("/")
 @signed_in
-def page() -> str:
-    """Nothing yet."""
-    return ""
+def index() -> str:
+    """What there is, for reading."""
+    listed = sorted(ENDPOINTS, key=lambda e: (e.room, e.path, e.method))
+    rooms = {room: list(endpoints) for room, endpoints in groupby(listed, key=lambda e: e.room)}
+    return render_template("api/index.html", rooms=rooms, admin=ADMIN, public=PUBLIC)

@@ -1,0 +1,76 @@
+"""Who calls the API: a signed-in browser (then every change needs its ``X-CSRFToken``), or an API token.
+
+``Authorization: Bearer everpx_…`` works under ``/api/`` and for ``/metrics`` only; no other site can make a browser
+send it, so it needs no CSRF token.  Blueprints with views under ``/api/`` call :func:`protect` once.
+"""
+
+from typing import cast
+
+from flask import Blueprint, Request, request
+from flask.blueprints import BlueprintSetupState
+from flask_login import current_user
+
+from appliance.people import tokens
+from appliance.people.models import ApiToken, User
+from console.access import Person, csrf, person
+from console.station import station
+
+PATHS = ("/api/", "/metrics")
+SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
+
+
+class TokenPerson(Person):
+    """Somebody who came with an API token: there is no sign-in, only the token."""
+
+    def __init__(self, user: User, token: ApiToken) -> None:
+        self.user, self.token = user, token
+
+    def get_id(self) -> str:
+        """Never asked for: a token is not kept in a cookie."""
+        raise LookupError("an API token is no sign-in")
+
+
+def protect(blueprint: Blueprint) -> None:
+    """Let a blueprint take API tokens, and ask its browsers for their CSRF token."""
+    csrf.exempt(blueprint)  # the general check knows only forms; _guard asks instead
+    blueprint.before_request(_guard)
+    blueprint.record_once(_install)
+
+
+def by_token() -> bool:
+    """Whether this request came with a good API token."""
+    return isinstance(current_user._get_current_object(), TokenPerson)
+
+
+def sign_in_id() -> int | None:
+    """The browser sign-in of this request, None for an API token."""
+    return None if by_token() else person().sign_in.id
+
+
+def _guard() -> None:
+    if request.method not in SAFE and current_user.is_authenticated and not by_token():
+        csrf.protect()
+
+
+def _install(state: BlueprintSetupState) -> None:
+    app = state.app
+    app.login_manager.request_loader(_load)  # type: ignore[attr-defined]
+
+
+def _load(asked: Request) -> TokenPerson | None:
+    scheme, _, text = asked.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not asked.path.startswith(PATHS):
+        return None
+    with station().db.reading() as session:
+        found = tokens.who(session, text.strip())
+    if found is None:
+        return None
+    if tokens.is_stale(found[1]):
+        with station().db.writing() as session:
+            tokens.touch(session, found[1].id)
+    return TokenPerson(*found)
+
+
+def token_of_request() -> ApiToken:
+    """The API token of this request; only where :func:`by_token`."""
+    return cast(TokenPerson, person()).token
