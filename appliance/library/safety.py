@@ -1,4 +1,4 @@
-"""The one question of the home page: are our memories safe?  Answered from counters, never by counting a million rows."""
+"""The one question of the home page: are our memories safe?  From counters, never by counting a million rows."""
 
 from dataclasses import dataclass
 from datetime import datetime

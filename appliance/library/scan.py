@@ -48,6 +48,16 @@ class Listing:
     problem: OSError | None = None
 
 
+def listing_of(root: Path, path: bytes) -> Listing:
+    """One folder again.  Raises OSError when it cannot be read."""
+    top = os.fsencode(root)
+    listing = Listing(path)
+    _read(top + b"/" + path, os.lstat(top).st_dev, listing, NOT_FILES if not path else frozenset())
+    if listing.problem is None:
+        listing.fingerprint = fingerprint(listing)
+    return listing
+
+
 def walk(root: Path) -> Iterator[Listing]:
     """Every folder below ``root`` in a fixed order, parents first.  Raises OSError when the root cannot be read."""
     top = os.fsencode(root)
