@@ -107,6 +107,7 @@ class Loaded:
     """The plugins of this process."""
 
     manager: pluggy.PluginManager
+    wanted: frozenset[str] = frozenset()  # enabled when this process started
     failures: dict[str, int] = field(default_factory=dict)
     report: Callable[[str, str], None] = lambda name, why: None
 
@@ -176,9 +177,9 @@ def load(db: Database) -> Loaded:
     global _loaded
     manager = pluggy.PluginManager("everpx")
     manager.add_hookspecs(hookspecs)
-    _loaded = Loaded(manager, report=partial(_report, db))
     with db.reading() as session:
         wanted = [m for m in found().values() if is_enabled(session, m)]
+    _loaded = Loaded(manager, frozenset(m.name for m in wanted), report=partial(_report, db))
     for manifest in wanted:
         try:
             manager.register(importlib.import_module(f"{manifest.module}.hooks"), name=manifest.name)
@@ -246,6 +247,12 @@ def import_modules(hook: str) -> None:
             except (Exception, SystemExit) as error:
                 log.exception("plugin %s has a broken module %s", name, module)
                 failed(name, f"{module}: {type(error).__name__}: {error}")
+
+
+def waits_for_restart(session: Session) -> bool:
+    """Whether a plugin was switched on or off since this process started."""
+    enabled = {m.name for m in found().values() if is_enabled(session, m)}
+    return _loaded is not None and enabled != _loaded.wanted
 
 
 def is_enabled(session: Session, manifest: Manifest) -> bool:

@@ -4,6 +4,7 @@ A stored value that no longer fits its declaration is never silently replaced by
 :class:`UnreadableSetting`, health shows it, and the row stays until a person decides.
 """
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -35,6 +36,8 @@ class UnreadableSetting(ApplianceError):
 
 
 REGISTRY: dict[str, "Setting[Any]"] = {}
+#: Modules of the core that declare settings; imported when all of them are asked for.
+MODULES = ("appliance.backup.policy", "appliance.jobs.schedule")
 
 
 @dataclass(frozen=True)
@@ -95,3 +98,10 @@ class Setting(Generic[T]):
             except ValueError:
                 raise Invalid({self.key: N_("Enter a whole number.")}) from None
         return text.strip()
+
+
+def everything() -> dict[str, Setting[Any]]:
+    """Every setting of the core by key, and those of whoever else is imported."""
+    for module in MODULES:
+        importlib.import_module(module)
+    return REGISTRY
