@@ -13,19 +13,13 @@ from sqlalchemy.orm import Session
 
 from appliance.errors import ApplianceError, Invalid
 from appliance.people import overview, pictures, service, sign_ins
-from appliance.people.audit import By
 from appliance.people.models import Role, User, UserState
 from appliance.words import N_
-from console import access
-from console.access import admin_only, me, person
+from console.access import admin_only, by, me, person
 from console.shell import done, problems_of, show
 from console.station import station
 
 blueprint = Blueprint("people", __name__, template_folder="templates", url_prefix="/people")
-
-
-def _by() -> By:
-    return By(me().id, access.address())
 
 
 @blueprint.get("/")
@@ -60,7 +54,7 @@ def add() -> ResponseReturnValue:
         with station().db.writing() as session:
             if role is Role.ADMIN:
                 _confirm(session)
-            user = service.add(session, _by(), name=form.get("name", ""), password=form.get("password", ""), role=role)
+            user = service.add(session, by(), name=form.get("name", ""), password=form.get("password", ""), role=role)
             service.change_picture(user, form.get("colour", user.colour), form.get("emoji", ""))
     except ApplianceError as error:
         return _add_form(form, problems_of(error), error.status)
@@ -103,9 +97,9 @@ def change(user_id: int) -> ResponseReturnValue:
             user = service.get(session, user_id)
             if role is Role.ADMIN and user.role is not Role.ADMIN:
                 _confirm(session)
-            service.rename(session, _by(), user, form.get("name", ""))
+            service.rename(session, by(), user, form.get("name", ""))
             service.change_picture(user, form.get("colour", user.colour), form.get("emoji", ""))
-            service.change_role(session, _by(), user, role)
+            service.change_role(session, by(), user, role)
     except ApplianceError as error:
         return _one(user_id, form, problems_of(error), error.status)
     return done(gettext("Saved."), "people.one", user_id=user_id)
@@ -117,7 +111,7 @@ def disable(user_id: int) -> ResponseReturnValue:
     """Keep somebody out for now."""
     with station().db.writing() as session:
         user = service.get(session, user_id)
-        service.disable(session, _by(), user)
+        service.disable(session, by(), user)
     return done(gettext("%(name)s can no longer sign in. All files are kept.", name=user.name), "people.page")
 
 
@@ -127,7 +121,7 @@ def enable(user_id: int) -> ResponseReturnValue:
     """Let somebody in again."""
     with station().db.writing() as session:
         user = service.get(session, user_id)
-        service.enable(session, _by(), user)
+        service.enable(session, by(), user)
     return done(gettext("%(name)s can sign in again.", name=user.name), "people.one", user_id=user_id)
 
 
@@ -152,7 +146,7 @@ def reset_password(user_id: int) -> ResponseReturnValue:
         with station().db.writing() as session:
             user = service.get(session, user_id)
             _confirm(session)
-            service.reset_password(session, _by(), user, request.form.get("new_password", ""))
+            service.reset_password(session, by(), user, request.form.get("new_password", ""))
     except ApplianceError as error:
         return _password_form(user_id, problems_of(error), error.status)
     return done(gettext("%(name)s has a new password.", name=user.name), "people.one", user_id=user_id)
@@ -194,7 +188,7 @@ def remove(user_id: int) -> ResponseReturnValue:
             user = service.get(session, user_id)
             _confirm(session)
             heir = _heir(session, form.get("heir", "")) if fate is service.Fate.HAND_OVER else None
-            job = service.remove(session, _by(), user, fate, heir)
+            job = service.remove(session, by(), user, fate, heir)
     except ApplianceError as error:
         return _remove_form(user_id, form, problems_of(error), error.status)
     if job is not None:
@@ -209,7 +203,7 @@ def remove(user_id: int) -> ResponseReturnValue:
 def end_sign_in(user_id: int, sign_in_id: int) -> ResponseReturnValue:
     """Sign one of somebody's browsers out."""
     with station().db.writing() as session:
-        sign_ins.revoke(session, _by(), service.get(session, user_id), sign_in_id)
+        sign_ins.revoke(session, by(), service.get(session, user_id), sign_in_id)
     return done(gettext("That browser is signed out."), "people.one", user_id=user_id)
 
 
@@ -218,12 +212,12 @@ def end_sign_in(user_id: int, sign_in_id: int) -> ResponseReturnValue:
 def end_sign_ins(user_id: int) -> ResponseReturnValue:
     """Sign somebody out everywhere (but not the admin's own browser here)."""
     with station().db.writing() as session:
-        sign_ins.revoke_others(session, _by(), service.get(session, user_id), keep=person().sign_in.id)
+        sign_ins.revoke_others(session, by(), service.get(session, user_id), keep=person().sign_in.id)
     return done(gettext("All of these browsers are signed out."), "people.one", user_id=user_id)
 
 
 def _confirm(session: Session) -> None:
-    service.confirm(session, _by(), service.get(session, me().id), request.form.get("own_password", ""), "own_password")
+    service.confirm(session, by(), service.get(session, me().id), request.form.get("own_password", ""), "own_password")
 
 
 def _role(text: str) -> Role:
