@@ -2,18 +2,22 @@
 
 Everything here joins the caller's transaction.  Writing goes by upserts, since the drive is the truth and the rows
 follow it: whoever sees a file first, the upload or the walk over the drive, makes its row, and the other finds it.
+
+The statements are built once, on tables instead of entities: building them anew costs an upload more than the rest.
 """
 
 from datetime import datetime, tzinfo
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import Table, bindparam, func, or_, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
 from appliance.db import now
 from appliance.library.models import Folder, Media, MediaKind, PreviewState, StoredFile
 from appliance.library.taken import Taken
+
+_folder, _file, _media = (cast(Table, entity.__table__) for entity in (Folder, StoredFile, Media))
 
 
 class Known(NamedTuple):
@@ -39,19 +43,31 @@ def joined(folder: bytes, name: bytes) -> bytes:
     return folder + b"/" + name if folder else name
 
 
+_FOLDER = select(_folder.c.id).where(_folder.c.drive_id == bindparam("drive_id"), _folder.c.path == bindparam("path"))
+_NEW_FOLDER = insert(_folder).on_conflict_do_nothing()
+
+
 def folder_id(session: Session, drive_id: int, path: bytes) -> int:
     """The id of a folder's row, which is made if there is none."""
-    wanted = select(Folder.id).where(Folder.drive_id == drive_id, Folder.path == path)
-    found = session.scalar(wanted)
+    place = {"drive_id": drive_id, "path": path}
+    connection = session.connection()
+    found: int | None = connection.scalar(_FOLDER, place)
     if found is None:
-        session.execute(insert(Folder).values(drive_id=drive_id, path=path).on_conflict_do_nothing())
-        found = session.scalars(wanted).one()
+        connection.execute(_NEW_FOLDER, place)
+        found = connection.scalars(_FOLDER, place).one()
     return found
 
 
 def folder_row(session: Session, drive_id: int, path: bytes) -> Folder:
     """A folder's row, which is made if there is none."""
     return session.get_one(Folder, folder_id(session, drive_id, path))
+
+
+_FILE_FACTS = ("size", "modified_ns", "digest", "proven", "damaged")
+_NEW_FILE = insert(_file)
+_RECORD = _NEW_FILE.on_conflict_do_update(
+    index_elements=["folder_id", "name"], set_={name: _NEW_FILE.excluded[name] for name in _FILE_FACTS}
+).returning(_file.c.id)
 
 
 def record(
@@ -66,53 +82,67 @@ def record(
 ) -> int:
     """Write down a file as it is now; returns its id.  What was known of an earlier file of this name is forgotten."""
     facts = {"size": size, "modified_ns": modified_ns, "digest": digest, "proven": proven, "damaged": False}
-    statement = insert(StoredFile).values(folder_id=folder_id, name=name, added=now(), **facts)
-    statement = statement.on_conflict_do_update(index_elements=["folder_id", "name"], set_=facts)
-    return session.scalars(statement.returning(StoredFile.id)).one()
+    row = {"folder_id": folder_id, "name": name, "added": now(), "copied": False} | facts
+    recorded: int = session.connection().scalars(_RECORD, row).one()
+    return recorded
+
+
+_MEDIA_FACTS = ("user_id", "kind", "taken", "taken_from", "month", "preview")
+_NEW_MEDIA = insert(_media)
+_RECORD_MEDIA = _NEW_MEDIA.on_conflict_do_update(
+    index_elements=["file_id"], set_={name: _NEW_MEDIA.excluded[name] for name in _MEDIA_FACTS}
+).returning(_media.c.id)
 
 
 def record_media(session: Session, *, file_id: int, user_id: int, kind: MediaKind, taken: Taken, zone: tzinfo) -> int:
     """Put a file into a person's timeline; returns its id.  Its preview is made later."""
     shown = taken.moment.astimezone(zone)
-    facts = {
+    row = {
+        "file_id": file_id,
         "user_id": user_id,
         "kind": kind,
         "taken": taken.moment,
         "taken_from": taken.source,
         "month": shown.year * 100 + shown.month,
         "preview": PreviewState.WAITING,
+        "camera": "",
+        "placeholder": "",
     }
-    statement = insert(Media).values(file_id=file_id, camera="", placeholder="", **facts)
-    statement = statement.on_conflict_do_update(index_elements=["file_id"], set_=facts)
-    return session.scalars(statement.returning(Media.id)).one()
+    recorded: int = session.connection().scalars(_RECORD_MEDIA, row).one()
+    return recorded
 
 
-def belongs_to(user_id: int, folder: str) -> ColumnElement[bool]:
-    """The condition that a file is a person's: below their folder, or theirs by adoption."""
-    top = folder.encode()
-    below = func.substr(Folder.path, 1, len(top) + 1) == top + b"/"
-    return or_(Media.user_id == user_id, Folder.path == top, below)
-
-
-def find_by_digest(session: Session, user_id: int, folder: str, digest: bytes, size: int) -> list[Known]:
-    """The files of a person that hold these bytes, as far as the rows know; look at the drive before relying on it."""
-    return [
-        Known(*row)
-        for row in session.execute(
-            select(
-                StoredFile.id,
-                Media.id,
-                Folder.drive_id,
-                Folder.path,
-                StoredFile.name,
-                StoredFile.size,
-                StoredFile.modified_ns,
-                StoredFile.digest,
-            )
-            .join(Folder, Folder.id == StoredFile.folder_id)
-            .outerjoin(Media, Media.file_id == StoredFile.id)
-            .where(StoredFile.digest == digest, StoredFile.size == size, StoredFile.damaged.is_(False))
-            .where(belongs_to(user_id, folder))
-            .order_by(StoredFile.id)
+_SAME_BYTES = (
+    select(
+        _file.c.id,
+        _media.c.id,
+        _folder.c.drive_id,
+        _folder.c.path,
+        _file.c.name,
+        _file.c.size,
+        _file.c.modified_ns,
+        _file.c.digest,
+    )
+    .select_from(
+        _file.join(_folder, _folder.c.id == _file.c.folder_id).outerjoin(_media, _media.c.file_id == _file.c.id)
+    )
+    .where(_file.c.digest == bindparam("digest"), _file.c.damaged.is_(False))
+    .where(
+        or_(  # a person's files: theirs by adoption, or below their folder
+            _media.c.user_id == bindparam("user_id"),
+            _folder.c.path == bindparam("top"),
+            func.substr(_folder.c.path, 1, func.length(bindparam("below"))) == bindparam("below"),
         )
-    ]
+    )
+    .order_by(_file.c.id)
+)
+
+
+def find_by_digest(session: Session, user_id: int, folder: str, digest: bytes) -> list[Known]:
+    """The files of a person that hold these bytes, as far as the rows know; look at the drive before relying on it.
+
+    ``folder`` is the person's top folder.
+    """
+    top = folder.encode()
+    wanted = {"digest": digest, "user_id": user_id, "top": top, "below": top + b"/"}
+    return [Known(*row) for row in session.connection().execute(_SAME_BYTES, wanted)]

@@ -146,7 +146,7 @@ class Ingest:
     def _known(self, session: Session, file: Flushed) -> Stored | None:
         """The same bytes among this person's files, and really still on their drive."""
         arrival = file.arrival
-        for row in catalogue.find_by_digest(session, arrival.user_id, arrival.user_folder, file.digest, file.size):
+        for row in catalogue.find_by_digest(session, arrival.user_id, arrival.user_folder, file.digest):
             if self.is_there(session, row):
                 return Stored(row.file_id, row.media_id, row.drive_id, row.path, file.digest, file.size, known=True)
         return None

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from blake3 import blake3
-from hot_drive import hand_over, person
 from PIL import Image
 from sqlalchemy import func, select
 
@@ -22,6 +21,7 @@ from appliance.library.ingest import Ingest
 from appliance.library.models import Media, MediaMonth, StoredFile
 from appliance.people.models import User
 from appliance.places import Places
+from tests.hot_drive import hand_over, person
 
 CLIENT = datetime(2021, 5, 6, 7, 8, 9, tzinfo=UTC)
 
