@@ -21,6 +21,7 @@ CORE_MODULES = (
     "appliance.drives.jobs",
     "appliance.health.jobs",
     "appliance.library.jobs",
+    "appliance.people.jobs",
 )
 
 

@@ -48,6 +48,23 @@ class LastAdmin(Conflict):
     hint = N_("Make somebody else an admin first.")
 
 
+class Gone(Conflict):
+    """Archived and removed people do not come back; a new person may be added."""
+
+    code, template, hint = "person_gone", N_("{name} was removed."), N_("Add a new person instead.")
+
+
+class HandingOver(Conflict):
+    """Files are on their way from or to this person."""
+
+    code = "handing_over"
+    template = N_("Files of or for {name} are just being moved.")
+    hint = N_("Wait until that has finished, or cancel it under Activity.")
+
+
+HAND_OVER = "people.hand_over"  # the kind of job, see people.jobs
+
+
 class Fate(StrEnum):
     """What becomes of a removed person's files; none is ever deleted."""
 
@@ -177,20 +194,22 @@ def disable(session: Session, by: By, user: User) -> None:
 
 
 def enable(session: Session, by: By, user: User) -> None:
-    """Let a person in again.  Raises Conflict for one who was removed."""
+    """Let a person in again.  Raises Gone for one who was removed, HandingOver while the files move."""
     _living(user)
+    _nothing_on_its_way(session, user)
     user.state = UserState.ACTIVE
     note(session, by, "enabled", N_("{name} can sign in again."), name=user.name)
 
 
 def remove(session: Session, by: By, user: User, fate: Fate, heir: User | None = None) -> Job | None:
-    """End a person's account; no file is deleted.  Raises LastAdmin, Invalid or Conflict.
+    """End a person's account; no file is deleted.  Raises LastAdmin, Gone, HandingOver or Invalid.
 
     ``KEEP`` leaves the folder on the drives as plain files; ``ARCHIVE`` also lets admins go on seeing the photos;
     ``HAND_OVER`` starts a job that moves the folder into ``heir``'s and makes the photos theirs (the account is shut
     at once, so that nothing new arrives meanwhile).
     """
     _living(user)
+    _nothing_on_its_way(session, user)
     _keep_an_admin(session, user)
     job = _start_handing_over(session, by, user, heir) if fate is Fate.HAND_OVER else None
     user.state = {
@@ -215,8 +234,8 @@ def _start_handing_over(session: Session, by: By, user: User, heir: User | None)
         raise Invalid({"heir": N_("Choose who gets the files.")})
     return jobs.start(
         session,
-        "people.hand_over",
-        title=Message(N_("Give {name}'s files to {heir}"), {"name": user.name, "heir": heir.name}),
+        HAND_OVER,
+        title=Message(N_("Give the files of {name} to {heir}"), {"name": user.name, "heir": heir.name}),
         lock=f"person:{user.id}",
         arguments={"user_id": user.id, "heir_id": heir.id},
         asked_by=by.user_id,
@@ -266,10 +285,10 @@ def _living(user: User) -> None:
         raise Gone(name=user.name)
 
 
-class Gone(Conflict):
-    """Archived and removed people do not come back; a new person may be added."""
-
-    code, template, hint = "person_gone", N_("{name} was removed."), N_("Add a new person instead.")
+def _nothing_on_its_way(session: Session, user: User) -> None:
+    for job in jobs.active(session):
+        if job.kind == HAND_OVER and user.id in job.arguments.values():
+            raise HandingOver(name=user.name)
 
 
 def _shut_out(session: Session, by: By, user: User) -> None:
