@@ -11,7 +11,7 @@ import pluggy
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from appliance.drives.power import PowerDriver
+    from appliance.drives.switches import PowerDriver
     from appliance.health.service import Check
 
 hookspec = pluggy.HookspecMarker("everpx")

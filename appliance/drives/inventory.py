@@ -237,7 +237,8 @@ class Watch:
     """Hears that the list of drives may have changed: a device came or went, root (un)mounted or formatted one.
 
     Add :meth:`fileno` to a select loop and also call :meth:`changed` about once a second: what root did and folder
-    drives are noticed by two ``stat`` calls, without a byte of traffic.
+    drives are noticed by a few ``stat`` calls.  What a scan itself looked at for the first time counts as news, too:
+    one more scan, which then finds everything looked at, is better than a change that was missed.
     """
 
     def __init__(self, places: Places) -> None:
@@ -261,10 +262,6 @@ class Watch:
         happened = happened or times != self._times
         self._times = times
         return happened
-
-    def caught_up(self) -> None:
-        """Call after a scan: what the scan's own looks wrote is not news."""
-        self._times = self._looked()
 
     def _drain(self) -> bool:
         happened = False

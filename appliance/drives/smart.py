@@ -32,7 +32,9 @@ UNKNOWN: dict[str, Any] = {
     "reallocated": None,
     "pending": None,
     "uncorrectable": None,
-    "wear_percent": None,
+    "percent_used": None,
+    "power_cycles": None,
+    "firmware": None,
     "solid_state": None,
     "serial": "",
     "model": "",
@@ -81,6 +83,8 @@ def understand(said: dict[str, Any]) -> dict[str, Any]:
         "temperature_c": said.get("temperature", {}).get("current"),
         "power_on_hours": said.get("power_on_time", {}).get("hours"),
         "solid_state": said["rotation_rate"] == 0 if "rotation_rate" in said else None,
+        "power_cycles": said.get("power_cycle_count"),
+        "firmware": said.get("firmware_version"),
         "serial": str(said.get("serial_number", "")),
         "model": str(said.get("model_name", "")),
     }
@@ -88,7 +92,7 @@ def understand(said: dict[str, Any]) -> dict[str, Any]:
         if attribute.get("id") in COUNTERS:
             answer[COUNTERS[attribute["id"]]] = attribute.get("raw", {}).get("value")
     if nvme := said.get("nvme_smart_health_information_log"):
-        answer |= {"wear_percent": nvme.get("percentage_used"), "uncorrectable": nvme.get("media_errors")}
+        answer |= {"percent_used": nvme.get("percentage_used"), "uncorrectable": nvme.get("media_errors")}
         answer |= {"solid_state": True}
     return answer
 
