@@ -61,10 +61,14 @@ def site(places: Places) -> Site:
 
 
 def command(places: Places, config: str = CONFIG) -> list[str]:
-    """How nginx is started.  Root's nginx would give its folders to ``nobody``; it leaves them to whose they are."""
+    """How nginx is started."""
     home = places.run / "nginx"
-    owner = ["-g", f"user {home.owner()};"] if os.geteuid() == 0 else []
-    return ["nginx", "-e", "stderr", "-p", str(home), "-c", str(home / config), *owner]
+    return ["nginx", "-e", "stderr", "-p", str(home), "-c", str(home / config)]
+
+
+def as_root(places: Places) -> list[str]:
+    """What root has to add: its nginx would give the folders to ``nobody``; it leaves them to whose they are."""
+    return ["-g", f"user {(places.run / 'nginx').owner()};"] if os.geteuid() == 0 else []
 
 
 def refresh(places: Places) -> bool:
@@ -95,7 +99,7 @@ def check(places: Places, config: str) -> None:
     """Let the real nginx judge a configuration.  Raises ProgramFailed with its reason."""
     try:
         done = subprocess.run(
-            [*command(places, config), "-t", "-q"],
+            [*command(places, config), *as_root(places), "-t", "-q"],
             capture_output=True,
             text=True,
             timeout=CHECK_TIMEOUT_S,

@@ -101,7 +101,9 @@ def nginx(places: Places, port: int) -> Iterator[subprocess.Popen[bytes]]:
     service.refresh(places)
     log = (places.run / "nginx.log").open("wb")
     process = subprocess.Popen(
-        service.command(places), stderr=log, env=os.environ | {"PATH": os.environ["PATH"] + ":/usr/sbin"}
+        [*service.command(places), *service.as_root(places)],
+        stderr=log,
+        env=os.environ | {"PATH": os.environ["PATH"] + ":/usr/sbin"},
     )
     try:
         wait_for(lambda: can_connect(port))
