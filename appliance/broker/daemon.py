@@ -115,6 +115,7 @@ def main() -> None:
     )
     given = options.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    os.environ["EVERPX_USER"] = given.user  # whose the files are on drives that know no owners
     for module in given.load:
         importlib.import_module(module)
     user = pwd.getpwnam(given.user)
