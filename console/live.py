@@ -18,7 +18,7 @@ from console.access import signed_in
 blueprint = Blueprint("live", __name__)
 MOST_LISTENERS = 6  # each holds one of the server's threads
 LOOK_EVERY_S = 0.4
-HEARTBEAT_S = 20
+HEARTBEAT_S = 5  # how long a page that has left keeps its thread
 LONGEST_S = 600  # the browser reconnects by itself
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import Flask, request
-from flask_babel import Babel, format_date, format_datetime, gettext, lazy_gettext, ngettext
+from flask_babel import Babel, format_date, format_time, gettext, lazy_gettext, ngettext
 from flask_login import current_user
 
 from appliance.db import now
@@ -124,7 +124,7 @@ def ago(at: datetime | None) -> str:
 
 def moment(at: datetime | None) -> str:
     """A date and a time in the station's zone."""
-    return gettext("never") if at is None else format_datetime(at, "medium")
+    return gettext("never") if at is None else f"{format_date(at, 'medium')}, {format_time(at, 'short')}"
 
 
 def day(at: datetime | None) -> str:

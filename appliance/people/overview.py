@@ -25,7 +25,8 @@ class Glance:
 
 def glances(session: Session) -> list[Glance]:
     """Everybody but the removed, by name."""
-    seen = dict(session.execute(select(SignIn.user_id, func.max(SignIn.last_seen)).group_by(SignIn.user_id)).tuples())
+    newest = select(SignIn.user_id, func.max(SignIn.last_seen)).group_by(SignIn.user_id)
+    seen = dict(session.execute(newest).tuples().all())
     return [Glance(user, seen.get(user.id), memories(session, user)) for user in service.listing(session)]
 
 

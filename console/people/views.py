@@ -11,11 +11,13 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 
+from appliance.drives.models import COLOURS
 from appliance.errors import ApplianceError, Invalid
 from appliance.people import overview, pictures, service, sign_ins
 from appliance.people.models import Role, User, UserState
 from appliance.words import N_
 from console.access import admin_only, by, me, person
+from console.session.views import EMOJI
 from console.shell import done, problems_of, show
 from console.station import station
 
@@ -41,7 +43,7 @@ def add_page() -> ResponseReturnValue:
 
 
 def _add_form(typed: Any, problems: dict[str, str], status: int) -> ResponseReturnValue:
-    return show("people/add.html", "form", status, typed=typed, problems=problems)
+    return show("people/add.html", "form", status, typed=typed, problems=problems, colours=COLOURS, signs=EMOJI)
 
 
 @blueprint.post("/add")
@@ -82,6 +84,8 @@ def _one(user_id: int, typed: Any, problems: dict[str, str], status: int) -> Res
             here=person().sign_in.id,
             stored=overview.stored_bytes(session, user),
             memories=overview.memories(session, user),
+            colours=COLOURS,
+            signs=EMOJI,
             living=user.state in (UserState.ACTIVE, UserState.DISABLED),
         )
 
