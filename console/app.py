@@ -69,6 +69,7 @@ def create_app(here: Places | None = None, broker: Broker | None = None) -> Flas
 def _blueprints() -> list[Any]:
     """Every room of the console."""
     from console.activity.views import blueprint as activity
+    from console.api.metrics import blueprint as metrics
     from console.api.views import blueprint as api
     from console.backup.views import blueprint as backup
     from console.drives.views import blueprint as drives
@@ -80,7 +81,7 @@ def _blueprints() -> list[Any]:
     from console.system.views import blueprint as system
     from console.wizard.views import blueprint as wizard
 
-    return [home, session, wizard, drives, backup, people, system, activity, library, tus, api, live.blueprint]
+    return [home, session, wizard, drives, backup, people, system, activity, library, tus, api, metrics, live.blueprint]
 
 
 def _known_host() -> None:

@@ -105,7 +105,9 @@ def answer(function: Callable[..., Any], parts: dict[str, Any], status: int) -> 
         return result
     if result is None:
         return "", 204
-    return Response(json.dumps(shapes.dump(result), ensure_ascii=False), status, mimetype="application/json")
+    text = json.dumps(shapes.dump(result), ensure_ascii=False)
+    # a name on an old drive need not be UTF-8; what cannot be shown becomes "?"
+    return Response(text.encode("utf-8", "replace"), status, mimetype="application/json")
 
 
 _known_hints: dict[Callable[..., Any], dict[str, Any]] = {}
