@@ -5,6 +5,7 @@ session takes SQLite's write lock at once (``BEGIN IMMEDIATE``), so it waits its
 it commits when the block ends and rolls back when the block raises.
 """
 
+import importlib
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -119,6 +120,7 @@ class Database:
     """One station's database."""
 
     def __init__(self, path: Path) -> None:
+        importlib.import_module("appliance.schema")  # every foreign key finds its table, whatever else is imported
         self.path = path
         self.engine = open_engine(path)
 

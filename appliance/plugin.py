@@ -156,7 +156,7 @@ def read_manifest(name: str, module: str, source: Path) -> Manifest:
     for key, given in facts.pop("options", {}).items():
         if not isinstance(given, dict):
             raise BadManifest(name=name, why=f"options.{key} is not a table")
-        kind = given.get("kind", "text")
+        kind = given.setdefault("kind", "text")
         if kind not in KINDS or type(given.get("default")) is not KINDS[kind] or "title" not in given:
             raise BadManifest(name=name, why=f"options.{key} needs title, kind and a default of that kind")
         given["choices"] = tuple(given.get("choices", ()))

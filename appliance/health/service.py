@@ -106,7 +106,8 @@ def run_all(db: Database, broker: Broker, places: Places) -> None:
     """
     inventory = read_inventory(places)
     found: dict[tuple[str, str], tuple[str, Finding]] = {}
-    able, unable = set(), set()
+    able: set[str] = set()
+    unable: set[str] = set()
     for check, problem in gather():
         with db.reading() as session:
             findings = None if problem else _look(check, HealthContext(session, broker, places, inventory))

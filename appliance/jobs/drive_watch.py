@@ -38,7 +38,6 @@ class DriveWatch(threading.Thread):
         news = inventory.watch(self.here)
         while True:
             seen = self._look()
-            news.caught_up()
             self.scanned.set()
             end = time.monotonic() + (LOOK_EVERY_S if seen else TRY_AGAIN_S)
             while time.monotonic() < end and not news.changed():

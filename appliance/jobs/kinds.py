@@ -15,14 +15,8 @@ from appliance.errors import NotFound
 
 Body = Callable[..., dict[str, Any] | None]
 
-#: Modules of the core that declare kinds, imported only where a job runs.
-CORE_MODULES = (
-    "appliance.backup.jobs",
-    "appliance.drives.jobs",
-    "appliance.health.jobs",
-    "appliance.library.jobs",
-    "appliance.people.jobs",
-)
+#: Rooms of the core whose ``jobs`` module declares kinds: ``backup.run`` is in ``appliance.backup.jobs``.
+ROOMS = ("backup", "drives", "health", "library")
 
 
 @dataclass(frozen=True)
@@ -50,16 +44,11 @@ def job_kind(name: str, title: str, *, nice: int = 5) -> Callable[[Body], Body]:
     return register
 
 
-def load_core() -> None:
-    """Import every module of the core that declares job kinds."""
-    for module in CORE_MODULES:
-        importlib.import_module(module)
-
-
 def find(name: str) -> Kind:
     """The kind of this name, the core's or an enabled plugin's.  Raises NotFound."""
-    if name not in KINDS:
-        load_core()
+    room = name.partition(".")[0]
+    if name not in KINDS and room in ROOMS:
+        importlib.import_module(f"appliance.{room}.jobs")
     if name not in KINDS:
         plugin.import_modules("job_modules")
     try:

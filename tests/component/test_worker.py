@@ -1,0 +1,232 @@
+"""The real worker with real runners, chores and root daemon: started, killed, stopped, started again."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import strangers_plugin
+from sqlalchemy import select
+
+from appliance.db import Database
+from appliance.health.models import Issue
+from appliance.jobs import schedule, service
+from appliance.jobs.models import Job, JobState, Schedule, Wish
+from appliance.jobs.plan import Plan, Rhythm
+from appliance.places import Places
+from appliance.words import Message
+
+pytestmark = pytest.mark.component
+
+
+class Running:
+    """The worker process, its log, and what the database says."""
+
+    def __init__(self, db: Database, places: Places, environment: dict[str, str]) -> None:
+        self.db, self.places, self.environment = db, places, environment
+        self.log = places.data.parent / "worker.log"
+        self.process = self.start()
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-W", "error", "-m", "appliance.jobs.worker"],
+                env=self.environment,
+                stdout=out,
+                stderr=out,
+            )
+        return self.process
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(40)
+
+    def queue(self, kind: str, lock: str = "trial", **arguments: Any) -> int:
+        with self.db.writing() as session:
+            return service.start(session, kind, title=Message(kind), lock=lock, arguments=arguments).id
+
+    def job(self, job_id: int) -> Job:
+        with self.db.reading() as session:
+            return session.get_one(Job, job_id)
+
+    def until(self, what: Callable[[], Any], seconds: float = 20) -> Any:
+        end = time.monotonic() + seconds
+        while not (answer := what()):
+            assert time.monotonic() < end, self.log.read_text()[-4000:]
+            time.sleep(0.05)
+        return answer
+
+    def ends(self, job_id: int, state: JobState, seconds: float = 20) -> Job:
+        self.until(lambda: self.job(job_id).state is state, seconds)
+        return self.job(job_id)
+
+
+@pytest.fixture
+def root_daemon(places: Places, tmp_path: Path) -> Iterator[None]:
+    with (tmp_path / "broker.log").open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "appliance.broker.daemon", "--socket", str(places.broker_socket), "--user", "root"],
+            env=os.environ | {"EVERPX_LOOP_DRIVES": str(tmp_path / "none")},
+            stderr=out,
+        )
+    end = time.monotonic() + 10
+    while not places.broker_socket.exists():
+        assert time.monotonic() < end, (tmp_path / "broker.log").read_text()
+        time.sleep(0.02)
+    yield
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.fixture
+def worker(db: Database, places: Places, root_daemon: None, tmp_path: Path) -> Iterator[Running]:
+    path = strangers_plugin.install(tmp_path / "site")
+    environment = os.environ | {"PYTHONPATH": f"{path}:{Path.cwd()}", "PYTHONDONTWRITEBYTECODE": "1"}
+    running = Running(db, places, environment)
+    yield running
+    if running.process.poll() is None:
+        running.stop()
+
+
+def test_a_job_starts_within_two_seconds_and_its_end_is_noted(worker: Running, tmp_path: Path) -> None:
+    worker.until(lambda: "ready" in worker.log.read_text())
+    begun = time.monotonic()
+    job = worker.ends(worker.queue("trial.count", to=3, note=str(tmp_path / "note")), JobState.DONE)
+    assert time.monotonic() - begun < 4
+    assert job.result == {"counted": 3}
+    assert (job.percent, job.pid, job.attempts, job.error_code) == (100, None, 0, None)
+
+
+def test_a_killed_job_goes_on_where_it_was(worker: Running, tmp_path: Path) -> None:
+    number = worker.queue("trial.count", to=60, note=str(tmp_path / "note"))
+    worker.until(lambda: worker.job(number).checkpoint.get("done", 0) > 5)
+    os.kill(worker.job(number).pid or 0, signal.SIGKILL)
+    job = worker.ends(number, JobState.DONE, 30)
+    assert job.result == {"counted": 60}
+    starts = (tmp_path / "note").read_text().split("\n")
+    assert starts[0] == "from 0" and int(starts[1].removeprefix("from ")) > 5
+
+
+def test_a_killed_worker_takes_its_jobs_with_it_and_the_next_one_goes_on(worker: Running, tmp_path: Path) -> None:
+    number = worker.queue("trial.count", to=80, note=str(tmp_path / "note"))
+    worker.until(lambda: worker.job(number).checkpoint.get("done", 0) > 5)
+    pid = worker.job(number).pid or 0
+    worker.stop(signal.SIGKILL)
+    worker.until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE, 5)
+    assert worker.job(number).state is JobState.RUNNING
+    worker.start()
+    assert worker.ends(number, JobState.DONE, 30).result == {"counted": 80}
+
+
+def test_a_stopped_worker_lets_jobs_let_go_and_they_go_on_later(worker: Running, tmp_path: Path) -> None:
+    number = worker.queue("trial.count", to=80, note=str(tmp_path / "note"))
+    worker.until(lambda: worker.job(number).checkpoint.get("done", 0) > 5)
+    assert worker.stop() == 0
+    job = worker.job(number)
+    assert (job.state, job.pid, job.attempts) == (JobState.INTERRUPTED, None, 0)
+    assert "let go" in (tmp_path / "note").read_text()
+    worker.start()
+    assert worker.ends(number, JobState.DONE, 30).result == {"counted": 80}
+
+
+def test_pause_cancel_and_going_on_are_honoured(worker: Running, tmp_path: Path) -> None:
+    number = worker.queue("trial.count", to=100_000, note=str(tmp_path / "note"))
+    worker.until(lambda: worker.job(number).state is JobState.RUNNING)
+    for wanted, state in (
+        (Wish.PAUSE, JobState.PAUSED),
+        (Wish.RUN, JobState.RUNNING),
+        (Wish.CANCEL, JobState.CANCELLED),
+    ):
+        with worker.db.writing() as session:
+            service.wish(session, number, wanted)
+        worker.ends(number, state)
+    assert (tmp_path / "note").read_text().count("let go") == 2
+
+
+def test_a_bug_in_a_job_is_shown_as_a_number(worker: Running) -> None:
+    job = worker.ends(worker.queue("trial.bug"), JobState.FAILED)
+    assert job.error_code == "bug" and str(job.id) in str(job.error)
+
+
+def test_a_job_that_nobody_knows_fails_in_words(worker: Running) -> None:
+    job = worker.ends(worker.queue("trial.unheard"), JobState.FAILED)
+    assert job.error_code == "not_found"
+
+
+def test_a_job_that_always_dies_is_given_up(worker: Running, places: Places) -> None:
+    with worker.db.writing() as session:
+        number = service.start(session, "trial.die", title=Message("Dying"), lock="die").id
+        session.get_one(Job, number).attempts = service.MOST_ATTEMPTS - 2
+    job = worker.ends(number, JobState.FAILED, 30)
+    assert job.error_code == "interrupted_too_often"
+
+
+def test_what_is_due_starts_by_itself(worker: Running, tmp_path: Path) -> None:
+    worker.until(lambda: "ready" in worker.log.read_text())
+    with worker.db.writing() as session:
+        schedule.upsert(
+            session,
+            "trial.count",
+            "cold:1",
+            Plan(Rhythm.DAILY),
+            title=Message("Copy"),
+            arguments={"to": 2, "note": str(tmp_path / "note")},
+        ).next_due = schedule._now()
+    worker.until(lambda: (tmp_path / "note").exists())
+    with worker.db.reading() as session:
+        row = session.scalars(select(Schedule)).one()
+        assert row.next_due and row.next_due > schedule._now() and row.last_started
+
+
+def test_health_is_looked_at_and_a_broken_check_is_an_issue(worker: Running) -> None:
+    def codes() -> set[tuple[str, str]]:
+        with worker.db.reading() as session:
+            return {(issue.code, issue.subject) for issue in session.scalars(select(Issue))}
+
+    worker.until(lambda: {("trial", ""), ("check_failed", "trial.broken")} <= codes(), 40)
+
+
+def test_there_is_one_worker_per_station(worker: Running) -> None:
+    worker.until(lambda: (worker.places.run / "worker.lock").exists())
+    other = subprocess.run(
+        [sys.executable, "-m", "appliance.jobs.worker"],
+        env=worker.environment,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert other.returncode == 1
+    assert "another worker" in other.stderr
+    assert worker.process.poll() is None
+
+
+def test_four_jobs_run_at_once_and_the_rest_wait(worker: Running, tmp_path: Path) -> None:
+    numbers = [worker.queue("trial.count", lock=f"n{i}", to=100_000, note=str(tmp_path / "note")) for i in range(6)]
+    worker.until(lambda: sum(worker.job(n).state is JobState.RUNNING for n in numbers) == 4)
+    time.sleep(1.5)
+    assert [worker.job(n).state for n in numbers[4:]] == [JobState.WAITING] * 2
+    check = worker.queue("health.check", lock="health")
+    worker.ends(check, JobState.DONE, 40)
+    with worker.db.writing() as session:
+        service.wish(session, numbers[0], Wish.CANCEL)
+    worker.until(lambda: worker.job(numbers[4]).state is JobState.RUNNING)
+
+
+def test_the_idle_worker_is_small_and_does_nothing(worker: Running) -> None:
+    worker.until(lambda: "ready" in worker.log.read_text())
+    process = psutil.Process(worker.process.pid)
+    worker.until(lambda: not process.children(), 40)
+    before = process.cpu_times()
+    time.sleep(5)
+    after = process.cpu_times()
+    assert (after.user + after.system) - (before.user + before.system) <= 0.03  # of 5 s
+    assert process.memory_full_info().pss < 26_000_000
+    loaded = Path(f"/proc/{process.pid}/maps").read_text()
+    assert "sqlalchemy" not in loaded
