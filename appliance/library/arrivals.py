@@ -41,6 +41,7 @@ class Arrival:
     folder: str = ""  # "" sorts by date; else below <user>/Files
     modified: datetime | None = None
     digest: bytes | None = None  # announced
+    upload_id: str = ""  # the Upload row that ends with it
 
 
 @dataclass(frozen=True)

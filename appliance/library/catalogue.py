@@ -9,12 +9,12 @@ The statements are built once, on tables instead of entities: building them anew
 from datetime import datetime, tzinfo
 from typing import NamedTuple, cast
 
-from sqlalchemy import Table, bindparam, func, or_, select
+from sqlalchemy import Table, bindparam, func, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
 from appliance.db import now
-from appliance.library.models import Folder, Media, MediaKind, PreviewState, StoredFile
+from appliance.library.models import Folder, Media, MediaKind, PreviewState, StoredFile, Upload
 from appliance.library.taken import Taken
 
 _folder, _file, _media = (cast(Table, entity.__table__) for entity in (Folder, StoredFile, Media))
@@ -146,3 +146,8 @@ def find_by_digest(session: Session, user_id: int, folder: str, digest: bytes) -
     top = folder.encode()
     wanted = {"digest": digest, "user_id": user_id, "top": top, "below": top + b"/"}
     return [Known(*row) for row in session.connection().execute(_SAME_BYTES, wanted)]
+
+
+def finish_upload(session: Session, upload_id: str, file_id: int) -> None:
+    """Note what became of an upload, for a client that did not hear the answer."""
+    session.execute(update(Upload).where(Upload.id == upload_id).values(finished=now(), file_id=file_id))

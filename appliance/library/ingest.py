@@ -11,7 +11,6 @@ Several uploads that finish at about the same time share one flush of their fold
 import contextlib
 import os
 import stat
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -38,7 +37,7 @@ ZONE_FOR_S = 30
 
 
 class Ingest:
-    """The door of one process; one per database, so that finishers can share their work."""
+    """The door of one process; there is one, so that finishers can share their work."""
 
     def __init__(self, db: Database, places: Places) -> None:
         self.db, self.places = db, places
@@ -116,6 +115,7 @@ class Ingest:
                 ticket.result = result
         for ticket in tickets:
             self._answer_twin(ticket, tickets)
+        self._end_uploads(tickets)
 
     def _store(
         self,
@@ -184,8 +184,22 @@ class Ingest:
                 taken=file.taken,
                 zone=file.zone,
             )
+        if file.arrival.upload_id:
+            catalogue.finish_upload(session, file.arrival.upload_id, file_id)
         path = catalogue.joined(file.folder, file.name)
         return Stored(file_id, media_id, file.mount.drive_id, path, file.digest, file.size)
+
+    def _end_uploads(self, tickets: Sequence[Ticket[Flushed, Stored]]) -> None:
+        """Uploads that brought nothing new end as well; the others have ended with their rows."""
+        known = [
+            (ticket.request.arrival.upload_id, ticket.result.file_id)
+            for ticket in tickets
+            if ticket.request.arrival.upload_id and ticket.result and ticket.result.known
+        ]
+        if known:
+            with self.db.writing() as session:
+                for upload_id, file_id in known:
+                    catalogue.finish_upload(session, upload_id, file_id)
 
     def _answer_twin(self, ticket: Ticket[Flushed, Stored], tickets: Sequence[Ticket[Flushed, Stored]]) -> None:
         if ticket.request.twin is None:
@@ -241,15 +255,3 @@ def _told(ticket: Ticket[Flushed, Stored]) -> Iterator[None]:
     except OSError as error:
         ticket.error = room.meaning(error, ticket.request.mount, ticket.request.size) or error
 
-
-_doors: dict[str, Ingest] = {}
-_opening = threading.Lock()
-
-
-def door(db: Database, places: Places) -> Ingest:
-    """This process's door for a station."""
-    with _opening:
-        key = str(db.path)
-        if key not in _doors or _doors[key].db is not db:
-            _doors[key] = Ingest(db, places)
-        return _doors[key]

@@ -109,3 +109,5 @@ class Upload(Base):
     client_modified: Mapped[datetime | None] = mapped_column(UtcTime)
     created: Mapped[datetime] = mapped_column(UtcTime, default=now)
     expires: Mapped[datetime] = mapped_column(UtcTime)
+    finished: Mapped[datetime | None] = mapped_column(UtcTime)  # kept a while for a client that missed the answer
+    file_id: Mapped[int | None] = mapped_column(ForeignKey("stored_file.id", ondelete="SET NULL"), index=True)

@@ -15,7 +15,7 @@ from appliance.people.models import ApiToken, User
 from console.access import Person, csrf, person
 from console.station import station
 
-PATHS = ("/api/", "/metrics")
+PATHS = ("/api/", "/internal/", "/metrics")
 SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 

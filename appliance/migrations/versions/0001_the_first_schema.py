@@ -241,24 +241,6 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['drive_id'], ['drive.id'], name=op.f('fk_space_sample_drive_id_drive'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('drive_id', 'day', name=op.f('pk_space_sample'))
     )
-    op.create_table('upload',
-    sa.Column('id', sa.String(length=255), nullable=False),
-    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('drive_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('name', sa.String(length=255), nullable=False),
-    sa.Column('folder', sa.String(length=255), nullable=False),
-    sa.Column('size', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('expected_digest', sa.LargeBinary(), nullable=True),
-    sa.Column('client_modified', appliance.db.UtcTime(), nullable=True),
-    sa.Column('created', appliance.db.UtcTime(), nullable=False),
-    sa.Column('expires', appliance.db.UtcTime(), nullable=False),
-    sa.ForeignKeyConstraint(['drive_id'], ['drive.id'], name=op.f('fk_upload_drive_id_drive'), ondelete='CASCADE'),
-    sa.ForeignKeyConstraint(['user_id'], ['user.id'], name=op.f('fk_upload_user_id_user'), ondelete='CASCADE'),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_upload'))
-    )
-    with op.batch_alter_table('upload', schema=None) as batch_op:
-        batch_op.create_index(batch_op.f('ix_upload_user_id'), ['user_id'], unique=False)
-
     op.create_table('backup_run',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('cold_drive_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
@@ -306,6 +288,7 @@ def upgrade() -> None:
     sa.Column('cold_drive_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('folder_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('fingerprint', sa.LargeBinary(), nullable=False),
+    sa.Column('stored_as', sa.LargeBinary(), nullable=True),
     sa.ForeignKeyConstraint(['cold_drive_id'], ['drive.id'], name=op.f('fk_cold_folder_cold_drive_id_drive'), ondelete='CASCADE'),
     sa.ForeignKeyConstraint(['folder_id'], ['folder.id'], name=op.f('fk_cold_folder_folder_id_folder'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('cold_drive_id', 'folder_id', name=op.f('pk_cold_folder'))
@@ -383,6 +366,28 @@ def upgrade() -> None:
     with op.batch_alter_table('media', schema=None) as batch_op:
         batch_op.create_index('ix_media_preview', ['preview', 'id'], unique=False)
         batch_op.create_index('ix_media_timeline', ['user_id', 'taken', 'id'], unique=False)
+
+    op.create_table('upload',
+    sa.Column('id', sa.String(length=255), nullable=False),
+    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('drive_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('name', sa.String(length=255), nullable=False),
+    sa.Column('folder', sa.String(length=255), nullable=False),
+    sa.Column('size', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('expected_digest', sa.LargeBinary(), nullable=True),
+    sa.Column('client_modified', appliance.db.UtcTime(), nullable=True),
+    sa.Column('created', appliance.db.UtcTime(), nullable=False),
+    sa.Column('expires', appliance.db.UtcTime(), nullable=False),
+    sa.Column('finished', appliance.db.UtcTime(), nullable=True),
+    sa.Column('file_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
+    sa.ForeignKeyConstraint(['drive_id'], ['drive.id'], name=op.f('fk_upload_drive_id_drive'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['file_id'], ['stored_file.id'], name=op.f('fk_upload_file_id_stored_file'), ondelete='SET NULL'),
+    sa.ForeignKeyConstraint(['user_id'], ['user.id'], name=op.f('fk_upload_user_id_user'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_upload'))
+    )
+    with op.batch_alter_table('upload', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_upload_file_id'), ['file_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_upload_user_id'), ['user_id'], unique=False)
 
     # ### end Alembic commands ###
     _count_months()

@@ -1,0 +1,119 @@
+"""Files by REST: one in one request, which are known already, and whether nginx may let a body in."""
+
+import json
+from typing import Any
+
+from flask import Blueprint, request
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from sqlalchemy import func, select
+
+from appliance.backup.models import ColdFile
+from appliance.drives.mounts import Mount, hot_mounts
+from appliance.errors import ApplianceError, Invalid
+from appliance.library import room, spool
+from appliance.library.arrivals import Arrival, Stored
+from appliance.library.models import StoredFile
+from appliance.library.uploads import LARGEST
+from appliance.library.uploads import known as known_of
+from appliance.words import N_
+from console.access import me, public, signed_in
+from console.api.routes import read_json
+from console.library.receiving import body_on, digest_in, moment, uploads
+from console.station import station
+
+MOST_ASKED = 1000
+
+
+def add_to(blueprint: Blueprint) -> None:
+    """Put these addresses beside those of tus: the same rules for who may, and for bodies of any length."""
+    blueprint.add_url_rule("/api/v1/files/<path:name>", "put", put, methods=["PUT"])
+    blueprint.add_url_rule("/api/v1/known", "known", known, methods=["POST"])
+    blueprint.add_url_rule("/internal/upload-allowed", "allowed", allowed)
+
+
+@signed_in
+def put(name: str) -> ResponseReturnValue:
+    """One file in one request; answered when it is safe on the drive."""
+    user, here = me(), station()
+    arrival = Arrival(
+        user_id=user.id,
+        user_folder=user.folder,
+        name=name,
+        folder=request.args.get("folder", "")[:255],
+        modified=moment(request.args.get("modified")),
+        digest=digest_in(request.args.get("digest")),
+    )
+    with here.db.reading() as session:
+        mounts = hot_mounts(session, here.places)
+    for mount in mounts:
+        if body := body_on(mount):
+            room.check(mount, 0)
+            return _described(_take(mount, body, arrival))
+    length = request.content_length
+    mount = room.choose(mounts, length or 0)
+    return _described(_take(mount, spool.receive(mount, request.stream.read, LARGEST), arrival))
+
+
+def _take(mount: Mount, name: bytes, arrival: Arrival) -> Stored:
+    try:
+        return uploads().door.take(mount, name, arrival)
+    except (ApplianceError, OSError):
+        spool.discard(mount, name)
+        raise
+
+
+def _described(stored: Stored) -> ResponseReturnValue:
+    """What a REST client needs to know of a stored file."""
+    path = stored.path.decode("utf-8", "replace")
+    facts = {"id": stored.media_id, "path": path, "digest": stored.digest.hex(), "size": stored.size}
+    facts |= {"known": stored.known, "copies": 1 + (_cold_copies(stored) if stored.known else 0)}
+    return facts, 200 if stored.known else 201
+
+
+def _cold_copies(stored: Stored) -> int:
+    with station().db.reading() as session:
+        file = session.get(StoredFile, stored.file_id)
+        if file is None:
+            return 0
+        same = (ColdFile.folder_id == file.folder_id, ColdFile.name == file.name, ColdFile.digest == stored.digest)
+        return session.scalar(select(func.count()).select_from(ColdFile).where(*same)) or 0
+
+
+@signed_in
+def known() -> ResponseReturnValue:
+    """Which of these files need not be sent: ``{"digests": [hex, …]}``, 1000 at most."""
+    asked = read_json()
+    listed = asked.get("digests") if isinstance(asked, dict) else None
+    if not isinstance(listed, list) or len(listed) > MOST_ASKED or not all(isinstance(d, str) for d in listed):
+        raise Invalid({"digests": N_("Send a list of at most 1000 hashes.")})
+    wanted = [digest for text in listed if (digest := digest_in(text))]
+    with station().db.reading() as session:
+        safe = known_of(session, uploads().door, me(), wanted)
+    return {"known": sorted(digest.hex() for digest in safe)}
+
+
+@public
+def allowed() -> ResponseReturnValue:
+    """nginx asks before it reads an upload: 204, 401, or 507 with the words that the client shall see."""
+    if not current_user.is_authenticated:
+        return _refused(401, {"error": "not_signed_in", "message": "Please sign in first.", "hint": ""})
+    length = request.headers.get("X-Everpx-Length", "")
+    needed = int(length) if length.isascii() and length.isdigit() and len(length) < 19 else 0
+    try:
+        with station().db.reading() as session:
+            mounts = hot_mounts(session, station().places)
+        room.check(_drive_of(request.headers.get("X-Everpx-Path", ""), mounts), needed)
+    except ApplianceError as error:
+        return _refused(error.status, error.as_json())
+    return "", 204
+
+
+def _drive_of(path: str, mounts: list[Mount]) -> Mount:
+    """The drive that a body of this address lands on."""
+    tag = path.removeprefix("/api/v1/uploads/").partition("/")[0]
+    return next((mount for mount in mounts if mount.tag == tag), None) or room.choose(mounts, 0)
+
+
+def _refused(status: int, words: dict[str, Any]) -> ResponseReturnValue:
+    return words, status, {"X-Everpx-Refusal": json.dumps(words)}
