@@ -68,9 +68,7 @@ class SpaceWords:
 
 def space(samples: Sequence[Sample], full: date | None, words: SpaceWords) -> Markup:
     """Used space over time as an area below the drive's size, with a dashed line to the day it is full."""
-    first, newest = samples[0].day, samples[-1].day
-    history = max(1, (newest - first).days)
-    last = min(full, newest + timedelta(days=history)) if full else newest
+    first, newest, last = samples[0].day, samples[-1].day, last_day(samples, full)
     days = max(1, (last - first).days)
     most = max(s.size for s in samples)
 
@@ -92,6 +90,12 @@ def space(samples: Sequence[Sample], full: date | None, words: SpaceWords) -> Ma
         *_under(words, x(newest)),
     ]
     return _svg("chart space", WIDTH, HEIGHT, words.label, parts)
+
+
+def last_day(samples: Sequence[Sample], full: date | None) -> date:
+    """Where a space chart ends: the day it is full, but no farther ahead than it looks back."""
+    newest = samples[-1].day
+    return min(full, newest + max(timedelta(days=1), newest - samples[0].day)) if full else newest
 
 
 def _forecast(

@@ -1,14 +1,194 @@
-"""Placeholder until its author replaces this file."""
+"""Backup: for each drive that keeps a copy, what is on it, what a copy would do now, and every copy so far."""
 
-from flask import Blueprint
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-from console.access import signed_in
+from flask import Blueprint, request
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from markupsafe import Markup
+from sqlalchemy.orm import Session
 
+from appliance.backup.models import BackupRun, RunState
+from appliance.drives import service as drives
+from appliance.drives.models import Drive, DriveRole, DriveState, PowerState
+from appliance.errors import Invalid, NotFound
+from appliance.jobs import service as jobs
+from appliance.jobs.models import Job, Schedule
+from appliance.words import Message
+from console.access import admin_only, me
+from console.backup import history, planning, restore
+from console.backup.history import Run
+from console.drives import cards
+from console.drives.cards import Card
+from console.shell import done, problems_of, show
+from console.station import station
+from console.translate import say
+
+service: Any = None  # until it is there
 blueprint = Blueprint("backup", __name__, template_folder="templates", url_prefix="/backup")
+blueprint.register_blueprint(restore.blueprint)
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Everything the pages show of one COLD drive."""
+
+    card: Card
+    proof: BackupRun | None
+    question: BackupRun | None  # the brake's
+    rotation: Message | None
+    schedule: Schedule | None
+    strip: Markup
+    runs: list[Run]
+
+    @property
+    def job(self) -> Job | None:
+        """What holds the drive right now."""
+        return self.card.job
+
+    @property
+    def wanted(self) -> bool:
+        """Whether a person should switch the drive on."""
+        return self.job is not None and self.card.drive.power_state is PowerState.SPINNING_UP and not self.card.found
+
+    @property
+    def plan(self) -> Message | None:
+        """When it is made, in words."""
+        return planning.words(self.schedule)
+
+    @property
+    def next_due(self) -> datetime | None:
+        """When it is made next."""
+        return self.schedule.next_due if self.schedule and self.schedule.enabled else None
+
+
+def _copy(session: Session, card: Card) -> Copy:
+    drive = card.drive
+    strip, runs = history.strip(session, drive.id, drive.name)
+    return Copy(
+        card=card,
+        proof=history.last_proof(session, drive.id),
+        question=history.braked(session, drive.id) if card.job is None else None,
+        rotation=None,
+        schedule=planning.schedule_of(session, drive),
+        strip=strip,
+        runs=runs,
+    )
 
 
 @blueprint.get("/")
-@signed_in
-def page() -> str:
-    """Nothing yet."""
-    return ""
+@admin_only
+def page() -> ResponseReturnValue:
+    """Every drive that keeps a copy."""
+    with station().db.reading() as session:
+        here = cards.gather(session, station()).cards
+        shown = [_copy(session, card) for card in here if card.drive.role is DriveRole.COLD]
+    return show("backup/page.html", "live", shown=shown, legend=history.legend())
+
+
+@blueprint.get("/<int:drive_id>")
+@admin_only
+def drive(drive_id: int) -> ResponseReturnValue:
+    """One of them: every copy so far, and whether it is good."""
+    with station().db.reading() as session:
+        card = cards.one(session, station(), cold_drive(session, drive_id))
+        copy, drills = _copy(session, card), history.drills(session, drive_id)
+    return show("backup/drive.html", "live", copy=copy, drills=drills, legend=history.legend())
+
+
+def cold_drive(session: Session, drive_id: int) -> Drive:
+    """A drive that keeps a copy.  Raises NotFound."""
+    found = session.get(Drive, drive_id)
+    if found is None or found.role is not DriveRole.COLD or found.state is DriveState.RETIRED:
+        raise NotFound(what="drive")
+    return found
+
+
+@blueprint.get("/<int:drive_id>/plan")
+@admin_only
+def plan(drive_id: int) -> ResponseReturnValue:
+    """What a copy would do now, in a sentence."""
+    with station().db.reading() as session:
+        cold_drive(session, drive_id)
+    return show("backup/plan.html", "sentence", sentence="")
+
+
+@blueprint.post("/<int:drive_id>/run")
+@admin_only
+def run_now(drive_id: int) -> ResponseReturnValue:
+    """Start a copy."""
+    with station().db.writing() as session:
+        service.start(session, cold_drive(session, drive_id).id, asked_by=me().id)
+    return done(gettext("The copy starts in a moment."), "backup.page")
+
+
+@blueprint.get("/<int:drive_id>/schedule")
+@admin_only
+def schedule(drive_id: int) -> ResponseReturnValue:
+    """When it gets its copy."""
+    with station().db.reading() as session:
+        drive = cold_drive(session, drive_id)
+        planned = planning.plan_of(planning.schedule_of(session, drive))
+    return _schedule_form(drive, planning.as_form(planned) if planned else planning.NIGHTLY, {})
+
+
+@blueprint.post("/<int:drive_id>/schedule")
+@admin_only
+def set_schedule(drive_id: int) -> ResponseReturnValue:
+    """Change that."""
+    with station().db.reading() as session:
+        drive = cold_drive(session, drive_id)
+    try:
+        planned = planning.from_form()
+    except Invalid as error:
+        return _schedule_form(drive, planning.as_typed(request.form), problems_of(error), error.status)
+    with station().db.writing() as session:
+        service.schedule(session, drive.id, planned)
+    return done(say(planned.words()), "backup.drive", drive_id=drive_id)
+
+
+def _schedule_form(
+    drive: Drive, form: planning.Typed, problems: dict[str, str], status: int = 200
+) -> ResponseReturnValue:
+    return show(
+        "backup/schedule.html",
+        status=status,
+        drive=drive,
+        form=form,
+        problems=problems,
+        offered=planning.choices(),
+    )
+
+
+@blueprint.get("/runs/<int:run_id>")
+@admin_only
+def run(run_id: int) -> ResponseReturnValue:
+    """One copy, with everything it said."""
+    with station().db.reading() as session:
+        row = _run(session, run_id)
+        drive = drives.get(session, row.cold_drive_id)
+        job = session.get(Job, row.job_id) if row.job_id else None
+        lines = jobs.log_of(session, job.id) if job else []
+    asking = row.state is RunState.BRAKED and row.answer is None
+    return show("backup/run.html", "live", run=Run(row), drive=drive, job=job, lines=lines, asking=asking)
+
+
+@blueprint.post("/runs/<int:run_id>/answer")
+@admin_only
+def answer(run_id: int) -> ResponseReturnValue:
+    """Answer the brake."""
+    given = request.form.get("answer", "")
+    with station().db.writing() as session:
+        row = _run(session, run_id)
+        service.answer(session, row.id, given)
+    words = gettext("The copy goes on.") if given == "go" else gettext("Nothing was copied. The copy stays as it is.")
+    return done(words, "backup.drive", drive_id=row.cold_drive_id)
+
+
+def _run(session: Session, run_id: int) -> BackupRun:
+    row = session.get(BackupRun, run_id)
+    if row is None:
+        raise NotFound(what="copy")
+    return row

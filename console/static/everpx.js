@@ -72,5 +72,13 @@ document.addEventListener("keydown", (event) => {
   if (search) { event.preventDefault(); search.focus(); }
 });
 
-/* After a swap with problems, the summary gets the focus. */
-document.addEventListener("htmx:afterSwap", () => document.querySelector(".summary[tabindex]")?.focus());
+/* Problems of a form get the focus: on the page that came back, or in the fragment that was swapped in. */
+window.addEventListener("DOMContentLoaded", () => document.querySelector(".summary[tabindex]")?.focus());
+document.addEventListener("htmx:afterSwap", (event) => event.target.querySelector?.(".summary[tabindex]")?.focus());
+
+/* What was opened in a live fragment stays open when it is drawn anew. */
+let opened = [];
+document.addEventListener("htmx:beforeSwap", (event) => {
+  opened = [...event.detail.target.querySelectorAll("details[open][id]")].map((each) => each.id);
+});
+document.addEventListener("htmx:afterSwap", () => opened.forEach((id) => document.getElementById(id)?.setAttribute("open", "")));

@@ -5,6 +5,8 @@ and resumed by anybody who may (``/wizard/next``).  Nothing here writes to a dri
 of the drives room, behind a yes of its own.
 """
 
+from typing import Any
+
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
@@ -23,6 +25,7 @@ from console.shell import problems_of, show
 from console.station import station
 from console.wizard import steps
 
+backup: Any = None  # until it is there
 blueprint = Blueprint("wizard", __name__, template_folder="templates", url_prefix="/wizard")
 FACES = ("", "🐻", "🦊", "🐼", "🐱", "🐶", "🦉", "🐸", "🐝", "🌻", "🌊", "⛰️")
 
@@ -133,16 +136,16 @@ def schedule() -> ResponseReturnValue:
 def set_schedule() -> ResponseReturnValue:
     """The same plan for every drive that keeps a copy."""
     try:
-        plan = planning.from_form(request.form)
+        plan = planning.from_form()
     except ApplianceError as error:
         return _schedule_form(planning.as_typed(request.form), problems_of(error), error.status)
     with station().db.writing() as session:
         for drive in steps.cold_drives(session):
-            planning.set_plan(session, drive, plan)
+            backup.schedule(session, drive.id, plan)
     return redirect(url_for("wizard.first"), 303)
 
 
-def _schedule_form(form: dict[str, object], problems: dict[str, str], status: int = 200) -> ResponseReturnValue:
+def _schedule_form(form: planning.Typed, problems: dict[str, str], status: int = 200) -> ResponseReturnValue:
     with station().db.reading() as session:
         drives = steps.cold_drives(session)
     if not drives:
@@ -154,6 +157,7 @@ def _schedule_form(form: dict[str, object], problems: dict[str, str], status: in
         drives=drives,
         form=form,
         problems=problems,
+        offered=planning.choices(),
         steps=steps.numbered("schedule"),
     )
 
