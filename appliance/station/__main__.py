@@ -7,6 +7,7 @@ from pathlib import Path
 
 from appliance.errors import ApplianceError
 from appliance.station import launcher, loop_drives
+from appliance.station.home import APP
 
 SIZES = {"M": 10**6, "G": 10**9, "T": 10**12}
 
@@ -22,7 +23,7 @@ def size(text: str) -> int:
 def main() -> None:
     """Run a station, or move one of its drives."""
     options = argparse.ArgumentParser(prog="run-station.sh", description="Run an Everpx station on this machine.")
-    options.add_argument("--data", type=Path, default=Path("station"), help="where it keeps everything (./station)")
+    options.add_argument("--data", type=Path, default=APP / "station", help="where it keeps everything (station/)")
     options.add_argument("--port", type=int, default=8080, help="of the console (8080)")
     options.add_argument(
         "--listen", default="127.0.0.1", help="address of the console; 0.0.0.0 opens it to the network"

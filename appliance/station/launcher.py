@@ -27,7 +27,7 @@ from appliance.station.processes import Service, Stop, Supervisor, answers, stop
 from appliance.web import service as web
 
 READY_WITHIN_S = 60.0
-PORT_FREE_WITHIN_S = 8.0
+PORT_FREE_WITHIN_S = 4.0
 LONGEST_LOG = 5_000_000  # bytes; an older log is kept once
 
 
