@@ -10,6 +10,7 @@ from typing import Any
 from flask import Flask, abort, current_app, redirect, request, url_for
 from sqlalchemy import func, select
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import IntegerConverter, Map
 
 from appliance import identity, plugin
 from appliance.broker.client import Broker, SocketBroker
@@ -30,11 +31,19 @@ HOST_NAMES = Setting(
 FORM_LIMIT = 64 * 1024 * 1024  # bytes; larger files come by the resumable upload, which does not pass here
 
 
+class RowNumber(IntegerConverter):
+    """A number in an address; what no row can have is simply not found."""
+
+    def __init__(self, map: Map, max: int = 2**63 - 1) -> None:
+        super().__init__(map, max=max)
+
+
 def create_app(here: Places | None = None, broker: Broker | None = None) -> Flask:
     """Build the console of the station at ``here`` (default: from the environment)."""
     here = here or places()
     app = Flask("console", static_folder="static", template_folder="templates")
     secure = os.environ.get("EVERPX_HTTPS") == "1"
+    app.url_map.converters["int"] = RowNumber
     app.config.update(
         SECRET_KEY=identity.secret_key(here),
         SESSION_COOKIE_NAME="__Host-everpx" if secure else "everpx",
