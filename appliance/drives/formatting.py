@@ -19,7 +19,7 @@ FORMAT_TIMEOUT_S = 840  # below the broker client's patience
 PARTITION_WAIT_S = 10
 MAKE = {
     "ext4": ["mkfs.ext4", "-q", "-F", "-m", "0", "-L"],
-    "exfat": ["mkfs.exfat", "-q", "-L"],
+    "exfat": ["mkfs.exfat", "-L"],
     "btrfs": ["mkfs.btrfs", "-q", "-f", "-L"],
 }
 PARTITION_TYPE = {"exfat": "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7"}  # Microsoft basic data

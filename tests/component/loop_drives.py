@@ -1,0 +1,145 @@
+"""Test drives: real filesystems on loop devices, which can be plugged in, pulled and put back, and a real root daemon."""
+
+import fcntl
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from appliance.broker.client import SocketBroker
+from appliance.places import Places
+
+USER = "nobody"  # plays the station's own user
+GET_STATUS, SET_STATUS = 0x4C05, 0x4C04  # LOOP_GET_STATUS64, LOOP_SET_STATUS64
+OFFSET_AT = 24  # byte offset of lo_offset
+MAKE = {
+    "ext4": ["mkfs.ext4", "-q", "-F"],
+    "exfat": ["mkfs.exfat"],
+    "btrfs": ["mkfs.btrfs", "-q", "-f"],
+    "vfat": ["mkfs.vfat"],
+    "ntfs": ["mkfs.ntfs", "-Q", "-q", "-F"],
+}
+
+
+class LoopDrives:
+    """Images in one folder, attached and detached like USB drives."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.devices: dict[str, str] = {}
+        folder.mkdir()
+
+    def make(self, name: str, filesystem: str = "ext4", megabytes: int = 128) -> str:
+        """A new drive with a filesystem ("" for a blank one), plugged in; returns its kernel name."""
+        image = self.image(name)
+        with image.open("wb") as file:
+            file.truncate(megabytes * 2**20)
+        if filesystem:
+            subprocess.run([*MAKE[filesystem], str(image)], check=True, capture_output=True)
+        return self.plug(name)
+
+    def image(self, name: str) -> Path:
+        """The drive's bytes."""
+        return self.folder / f"{name}.img"
+
+    def plug(self, name: str) -> str:
+        """Plug in."""
+        said = subprocess.run(
+            ["losetup", "--find", "--show", str(self.image(name))], check=True, capture_output=True, text=True
+        )
+        self.devices[name] = said.stdout.strip().removeprefix("/dev/")
+        return self.devices[name]
+
+    def pull(self, name: str) -> None:
+        """Pull it, mounted or not: from now on every read and write fails.
+
+        A mounted loop device cannot be detached, so it first becomes one that starts at the end of its image; the image keeps its bytes.
+        """
+        device = self.devices.pop(name)
+        with open(f"/dev/{device}", "rb") as file:
+            status = bytearray(232)
+            fcntl.ioctl(file, GET_STATUS, status)
+            struct.pack_into("<Q", status, OFFSET_AT, self.image(name).stat().st_size)
+            fcntl.ioctl(file, SET_STATUS, bytes(status))
+        subprocess.run(["losetup", "--detach", f"/dev/{device}"], check=True)
+
+    def write_protect(self, name: str) -> None:
+        """Move the lock switch while it is in use."""
+        subprocess.run(["blockdev", "--setro", f"/dev/{self.devices[name]}"], check=True)
+
+    def copy(self, name: str, twin: str) -> str:
+        """Clone a drive, bit by bit, and plug the clone in."""
+        shutil.copy(self.image(name), self.image(twin))
+        return self.plug(twin)
+
+    def close(self) -> None:
+        """Detach everything."""
+        for device in self.devices.values():
+            subprocess.run(["losetup", "--detach", f"/dev/{device}"], check=False)
+
+
+class Root:
+    """The root daemon of a throw-away station, as a process of its own."""
+
+    def __init__(self, places: Places, loops: LoopDrives) -> None:
+        self.places, self.loops = places, loops
+        self.log = places.run / "broker.log"
+        self.process = self.start()
+        self.ask = SocketBroker(places.broker_socket)
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        """Start it and wait until it listens."""
+        environment = os.environ | {"EVERPX_LOOP_DRIVES": str(self.loops.folder)}
+        self.places.broker_socket.unlink(missing_ok=True)
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-W", "error", "-m", "appliance.broker.daemon"),
+                    *("--socket", str(self.places.broker_socket), "--user", USER),
+                ],
+                env=environment,
+                stdout=out,
+                stderr=out,
+                cwd=Path(__file__).parents[2],
+            )
+        until(lambda: listens(self.places.broker_socket), 10)
+        return self.process
+
+    def kill(self) -> None:
+        """Like a crash."""
+        self.process.kill()
+        self.process.wait()
+
+    def __call__(self, verb: str, request: Any = None) -> dict[str, Any]:
+        """Ask for a verb."""
+        return self.ask(verb, request or {})
+
+    def close(self) -> None:
+        """Unmount everything below this station's mount points, then stop."""
+        self.process.terminate()
+        self.process.wait(10)
+        for line in reversed(Path("/proc/self/mounts").read_text().splitlines()):
+            place = line.split()[1]
+            if place.startswith(f"{self.places.mounts}/"):
+                subprocess.run(["umount", place], check=False)
+
+
+def listens(path: Path) -> bool:
+    """Whether somebody answers at a socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
+def until(what: Callable[[], Any], seconds: float = 10) -> Any:
+    """Wait until something is so; fail when it never is."""
+    end = time.monotonic() + seconds
+    while not (answer := what()):
+        assert time.monotonic() < end, f"{what} did not come true in {seconds} s"
+        time.sleep(0.05)
+    return answer
