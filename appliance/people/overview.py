@@ -26,7 +26,7 @@ class Glance:
 def glances(session: Session) -> list[Glance]:
     """Everybody but the removed, by name."""
     newest = select(SignIn.user_id, func.max(SignIn.last_seen)).group_by(SignIn.user_id)
-    seen = dict(session.execute(newest).tuples().all())
+    seen = {user_id: at for user_id, at in session.execute(newest)}
     return [Glance(user, seen.get(user.id), memories(session, user)) for user in service.listing(session)]
 
 
