@@ -50,7 +50,9 @@ FOREIGN: dict[str, dict[str, Any]] = {
             parameters=[
                 _given("path", "name", TEXT),
                 _given("query", "folder", TEXT, "below your Files; without it photos and videos go by their date"),
-                _given("query", "modified", TEXT, "when the file was last changed, ISO 8601, or milliseconds since 1970"),
+                _given(
+                    "query", "modified", TEXT, "when the file was last changed, ISO 8601, or milliseconds since 1970"
+                ),
                 _given("query", "digest", TEXT, "BLAKE3 in hex; another content is refused"),
             ],
             requestBody=_body("application/octet-stream"),
