@@ -215,7 +215,7 @@ def read_inventory(places: Places) -> "Inventory | None":
 
 def issues(session: Session, *, with_quiet: bool = False) -> Sequence[Issue]:
     """Open issues, the most dangerous first; those put aside only when asked for."""
-    order = case({s: i for i, s in enumerate(Severity)}, value=Issue.severity)
+    order = case(*((Issue.severity == severity, place) for place, severity in enumerate(Severity)))
     wanted = select(Issue).order_by(order, Issue.first_seen, Issue.id)
     if not with_quiet:
         wanted = wanted.where(or_(Issue.quiet_until.is_(None), Issue.quiet_until < now()))
