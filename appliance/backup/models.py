@@ -17,7 +17,8 @@ class ColdFolder(Base):
     __tablename__ = "cold_folder"
     cold_drive_id: Mapped[int] = mapped_column(ForeignKey("drive.id", ondelete="CASCADE"), primary_key=True)
     folder_id: Mapped[int] = mapped_column(ForeignKey("folder.id", ondelete="CASCADE"), primary_key=True)
-    fingerprint: Mapped[bytes]
+    fingerprint: Mapped[bytes]  # b"" while some of its files are not proven yet
+    stored_as: Mapped[bytes | None]  # path on COLD, below the HOT tag, where it cannot have HOT's; else None
 
 
 class ColdFile(Base):
@@ -32,7 +33,7 @@ class ColdFile(Base):
     cold_drive_id: Mapped[int] = mapped_column(ForeignKey("drive.id", ondelete="CASCADE"))
     folder_id: Mapped[int] = mapped_column(ForeignKey("folder.id", ondelete="CASCADE"))
     name: Mapped[bytes]  # on HOT
-    stored_as: Mapped[bytes | None]  # path on COLD where that filesystem cannot hold HOT's name; else None
+    stored_as: Mapped[bytes | None]  # its name on COLD where that filesystem cannot hold HOT's; else None
     size: Mapped[int]
     modified_ns: Mapped[int]  # of the HOT file that was copied
     digest: Mapped[bytes]

@@ -1,0 +1,185 @@
+"""What a COLD drive holds, as rows; every statement that touches many of them is here.
+
+The statements are bounded by a folder or a batch, never by the whole catalogue.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.orm import Session
+
+from appliance.backup.models import ColdFile, ColdFolder
+from appliance.library.models import Folder, StoredFile
+
+CHUNK = 500  # values in one IN (…)
+
+
+class Known(NamedTuple):
+    """A HOT folder that the database knows; the last two are None where the COLD drive does not hold it."""
+
+    folder_id: int
+    fingerprint: bytes | None
+    stored_as: bytes | None
+
+
+class Held(NamedTuple):
+    """A file as the COLD drive holds it."""
+
+    id: int
+    stored_as: bytes | None
+    size: int
+    modified_ns: int
+    digest: bytes
+
+
+def folders(session: Session, cold_id: int, hot_id: int, paths: Sequence[bytes]) -> dict[bytes, Known]:
+    """What is known of these folders of a HOT drive, by path."""
+    known = {}
+    for at in range(0, len(paths), CHUNK):
+        rows = session.execute(
+            select(Folder.path, Folder.id, ColdFolder.fingerprint, ColdFolder.stored_as)
+            .outerjoin(ColdFolder, (ColdFolder.folder_id == Folder.id) & (ColdFolder.cold_drive_id == cold_id))
+            .where(Folder.drive_id == hot_id, Folder.path.in_(paths[at : at + CHUNK]))
+        )
+        known.update({path: Known(number, fingerprint, place) for path, number, fingerprint, place in rows})
+    return known
+
+
+def held(session: Session, cold_id: int, folder_id: int) -> dict[bytes, Held]:
+    """The files of one folder as the COLD drive holds them, by HOT's name."""
+    columns = (ColdFile.name, ColdFile.id, ColdFile.stored_as, ColdFile.size, ColdFile.modified_ns, ColdFile.digest)
+    rows = session.execute(select(*columns).where(ColdFile.cold_drive_id == cold_id, ColdFile.folder_id == folder_id))
+    return {name: Held(number, place, size, time, digest) for name, number, place, size, time, digest in rows}
+
+
+def held_count(session: Session, cold_id: int, hot_id: int) -> int:
+    """How many files of a HOT drive a COLD drive holds."""
+    rows = select(func.count()).select_from(ColdFile).join(Folder, Folder.id == ColdFile.folder_id)
+    return session.scalar(rows.where(ColdFile.cold_drive_id == cold_id, Folder.drive_id == hot_id)) or 0
+
+
+def total(session: Session, cold_id: int) -> tuple[int, int]:
+    """Number and bytes of all files a COLD drive holds."""
+    count, size = session.execute(
+        select(func.count(), func.coalesce(func.sum(ColdFile.size), 0)).where(ColdFile.cold_drive_id == cold_id)
+    ).one()
+    return count, size
+
+
+def known_digests(session: Session, folder_id: int) -> dict[bytes, tuple[int, int, bytes]]:
+    """(size, modified, digest) of the files of a HOT folder that somebody has read, by name."""
+    columns = (StoredFile.name, StoredFile.size, StoredFile.modified_ns, StoredFile.digest)
+    rows = session.execute(select(*columns).where(StoredFile.folder_id == folder_id, StoredFile.digest.is_not(None)))
+    return {name: (size, modified, digest) for name, size, modified, digest in rows if digest}
+
+
+def ensure_folders(session: Session, hot_id: int, paths: Sequence[bytes]) -> dict[bytes, int]:
+    """The ids of these folders; those the library has not met yet get a row that it will scan."""
+    if not paths:
+        return {}
+    new = insert(Folder).on_conflict_do_nothing(index_elements=["drive_id", "path"])
+    session.execute(new, [{"drive_id": hot_id, "path": path} for path in paths])
+    ids: dict[bytes, int] = {}
+    for at in range(0, len(paths), CHUNK):
+        rows = session.execute(
+            select(Folder.path, Folder.id).where(Folder.drive_id == hot_id, Folder.path.in_(paths[at : at + CHUNK]))
+        )
+        ids.update({path: folder_id for path, folder_id in rows})
+    return ids
+
+
+def record_files(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Upsert verified copies: dictionaries of ColdFile's columns."""
+    if not rows:
+        return
+    new = insert(ColdFile)
+    session.execute(
+        new.on_conflict_do_update(
+            index_elements=["cold_drive_id", "folder_id", "name"],
+            set_={k: new.excluded[k] for k in ("stored_as", "size", "modified_ns", "digest", "proven")},
+        ),
+        rows,
+    )
+
+
+def record_folders(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Upsert what a COLD drive's folders look like: dictionaries of ColdFolder's columns."""
+    if not rows:
+        return
+    new = insert(ColdFolder)
+    session.execute(
+        new.on_conflict_do_update(
+            index_elements=["cold_drive_id", "folder_id"],
+            set_={"fingerprint": new.excluded.fingerprint, "stored_as": new.excluded.stored_as},
+        ),
+        rows,
+    )
+
+
+def learn_digests(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Tell the library what was read on HOT: ``in_folder, named, sized, dated, hashed, at``; only where it fits."""
+    if rows:
+        table: Any = StoredFile.__table__
+        session.execute(
+            update(table)
+            .where(
+                table.c.folder_id == bindparam("in_folder"),
+                table.c.name == bindparam("named"),
+                table.c.size == bindparam("sized"),
+                table.c.modified_ns == bindparam("dated"),
+            )
+            .values(digest=bindparam("hashed"), proven=bindparam("at"), damaged=False),
+            list(rows),
+        )
+
+
+def prove(session: Session, ids: Sequence[int], moment: datetime) -> None:
+    """Note that these copies were read from the medium and matched."""
+    for at in range(0, len(ids), CHUNK):
+        session.execute(update(ColdFile).where(ColdFile.id.in_(ids[at : at + CHUNK])).values(proven=moment))
+
+
+def forget_files(session: Session, ids: Sequence[int]) -> None:
+    """These files are no longer at their place on the COLD drive."""
+    for at in range(0, len(ids), CHUNK):
+        session.execute(delete(ColdFile).where(ColdFile.id.in_(ids[at : at + CHUNK])))
+
+
+def forget_folders(session: Session, cold_id: int, ids: Sequence[int]) -> None:
+    """These folders are gone from HOT, and with them what was known of their copy."""
+    for at in range(0, len(ids), CHUNK):
+        chosen = ColdFolder.folder_id.in_(ids[at : at + CHUNK])
+        session.execute(delete(ColdFolder).where(ColdFolder.cold_drive_id == cold_id, chosen))
+
+
+def every_file(connection: Connection, cold_id: int) -> Iterator[tuple[str, bytes, bytes]]:
+    """(HOT tag, path below it on COLD, digest) of every file a COLD drive holds, streamed folder by folder."""
+    from appliance.drives.models import Drive
+
+    rows = connection.execution_options(yield_per=2000).execute(
+        select(
+            Drive.role,
+            Drive.number,
+            Folder.path,
+            ColdFolder.stored_as,
+            ColdFile.name,
+            ColdFile.stored_as,
+            ColdFile.digest,
+        )
+        .join(Folder, Folder.id == ColdFile.folder_id)
+        .join(ColdFolder, (ColdFolder.folder_id == Folder.id) & (ColdFolder.cold_drive_id == cold_id))
+        .join(Drive, Drive.id == Folder.drive_id)
+        .where(ColdFile.cold_drive_id == cold_id)
+        .order_by(ColdFile.folder_id, ColdFile.name)
+    )
+    for role, number, path, path_there, name, name_there, digest in rows:
+        tag = f"{role.value.upper()}-{number}"
+        yield tag, joined(path if path_there is None else path_there, name_there or name), digest
+
+
+def joined(folder: bytes, name: bytes) -> bytes:
+    """A path below a drive's top, from a folder's path and a name."""
+    return folder + b"/" + name if folder else name

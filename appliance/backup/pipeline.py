@@ -1,0 +1,161 @@
+"""Three batches at a time: one is read on HOT, one is on its way, one is read back from COLD.
+
+After each turn one flush makes both the bytes that just arrived and the renames of the batch that was just proven
+durable; then that batch's rows are committed.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any
+
+from appliance.backup import crashpoints, medium, problems, verify
+from appliance.backup.doubt import Doubter
+from appliance.backup.move import Carrier, Full
+from appliance.backup.older import Leaving
+from appliance.backup.settle import Settler
+from appliance.backup.work import Batch
+from appliance.jobs.progress import Progress
+from appliance.words import N_, Message
+
+LISTEN_S = 0.2
+LOGGED = 200  # files whose trouble is told one by one
+SHARE = (5, 85)  # of the whole bar, in percent
+
+
+@dataclass
+class Tally:
+    """What a run did."""
+
+    expected: int = 0  # bytes
+    copied: int = 0
+    bytes: int = 0
+    skipped: int = 0
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Those who do the work of one run on one COLD drive."""
+
+    carrier: Carrier
+    settler: Settler
+    doubter: Doubter
+    flush: medium.Flusher
+    put_away: Callable[[list[Leaving]], None]
+    make_room: Callable[[int], None]  # raises ColdFull
+    reuse: Callable[[Batch], None]
+
+
+class Pipeline:
+    """Takes batches through their three stations."""
+
+    def __init__(self, progress: Progress, crew: Crew, tally: Tally) -> None:
+        self._progress, self._crew, self._tally = progress, crew, tally
+        self._pool = ThreadPoolExecutor(8)
+
+    def __enter__(self) -> "Pipeline":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._crew.carrier.halt()
+        self._pool.shutdown(wait=True)
+
+    def run(self, batches: Iterator[Batch]) -> None:
+        """Until no batch is left.  Raises what stops a run."""
+        read = self._read(batches)
+        arrived: Batch | None = None
+        while read or arrived:
+            arrived, read = self._turn(read, arrived, batches)
+
+    def _read(self, batches: Iterator[Batch]) -> Batch | None:
+        batch = next(batches, None)
+        if batch is not None:
+            verify.read_originals(self._pool, batch, self._crew.carrier.halted)
+        return batch
+
+    def _turn(
+        self, leaving: Batch | None, arrived: Batch | None, batches: Iterator[Batch]
+    ) -> tuple[Batch | None, Batch | None]:
+        """Carry one batch, prove another, read a third; (the batch that is there now, the batch that is read)."""
+        crew = self._crew
+        if leaving:
+            leaving.hot.check()
+            crew.carrier.cold.check()
+            crew.reuse(leaving)
+        reading = self._pool.submit(self._read, batches)
+        carrying = self._pool.submit(self._carry, leaving) if leaving else None
+        checking = self._pool.submit(self._check, arrived) if arrived else None
+        self._wait([future for future in (reading, carrying, checking) if future])
+        if arrived and checking:
+            self._place(arrived, checking.result())
+        is_full = bool(carrying and carrying.result())
+        crew.flush()
+        crashpoints.reach("flushed")
+        if arrived:
+            crew.settler.commit(arrived)
+            self._count(arrived)
+        if is_full and leaving:
+            self._carry_again(leaving)
+        return leaving, reading.result()
+
+    def _carry(self, batch: Batch) -> bool:
+        """Whether COLD was too full for it."""
+        try:
+            self._crew.carrier.carry(batch)
+        except Full:
+            return True
+        return False
+
+    def _carry_again(self, batch: Batch) -> None:
+        """After making room.  Raises ColdFull."""
+        crew = self._crew
+        shutil.rmtree(crew.carrier.top(batch).parent)
+        crew.flush()
+        crew.make_room(batch.bytes)
+        try:
+            crew.carrier.carry(batch)
+        except Full:
+            crew.make_room(1 << 62)
+        crew.flush()
+
+    def _check(self, batch: Batch) -> verify.Verdict:
+        return verify.read_copies(self._pool, batch, self._crew.carrier.top(batch), self._crew.carrier.halted)
+
+    def _wait(self, futures: Sequence[Future[Any]]) -> None:
+        """Until all have ended, telling how far the run is.  Raises Stopped at a person's wish, or their error."""
+        pending = set(futures)
+        while pending:
+            ended, pending = wait(pending, LISTEN_S)
+            for future in ended:
+                future.result()
+            self._step()
+
+    def _step(self) -> None:
+        done = min(self._tally.expected, self._tally.bytes + self._crew.carrier.carried)
+        self._progress.step(N_("Copying and checking"), done, self._tally.expected, share=SHARE)
+
+    def _place(self, batch: Batch, verdict: verify.Verdict) -> None:
+        for item in verdict.missing:
+            item.problem = item.problem or problems.CHANGED_MEANWHILE
+        for item in verdict.doubtful:
+            self._crew.doubter.judge(batch, item)
+        crashpoints.reach("checked")
+        self._crew.put_away(self._crew.settler.leaving(batch))
+        crashpoints.reach("vacated")
+        self._crew.settler.place(batch, self._crew.carrier.top(batch))
+        shutil.rmtree(self._crew.carrier.top(batch).parent, ignore_errors=True)
+
+    def _count(self, batch: Batch) -> None:
+        tally = self._tally
+        good = list(batch.good())
+        tally.copied += len(good)
+        tally.bytes += batch.bytes
+        for item in batch.items:
+            if not item.problem:
+                continue
+            tally.skipped += 1
+            if tally.skipped <= LOGGED:
+                file = item.path.decode("utf-8", "backslashreplace")
+                fields = {"file": file, "why": Message(item.problem)}
+                self._progress.log(N_("“{file}” {why}"), fields)

@@ -1,0 +1,214 @@
+"""What a run would do, found out without the COLD drive: HOT's folders against what is recorded of their copy.
+
+One value per folder is compared first; only a folder whose value differs is compared file by file.  Memory stays the
+same however many files there are: folders that differ and files that are gone are written to an unnamed file, not
+kept in a list.
+"""
+
+import os
+import random
+import tempfile
+from array import array
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from appliance.backup import catalogue
+from appliance.backup.models import ColdFile, ColdFolder
+from appliance.db import Database
+from appliance.drives.mounts import Mount
+from appliance.library.models import Folder
+from appliance.library.scan import Listing, walk
+
+GROUP_FOLDERS, GROUP_FILES = 256, 4000  # compared per database snapshot
+SAMPLES = 64
+KEPT_IN_MEMORY = 1 << 20  # bytes of a sheet
+
+
+@dataclass
+class Numbers:
+    """How one HOT drive differs from its copy."""
+
+    files: int = 0
+    held: int = 0  # files in the copy
+    new: int = 0
+    changed: int = 0
+    vanished: int = 0
+    bytes: int = 0  # to be copied
+    unreadable: int = 0  # folders or files that HOT could not list
+    others: int = 0  # symbolic links, sockets, …: never copied, always told
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A file whose content the brake looks at."""
+
+    name: bytes
+    path: Path
+
+
+@dataclass
+class Sheet:
+    """What differs on one HOT drive, on disk."""
+
+    hot: Mount
+    folders_file: IO[bytes]
+    vanished_file: IO[bytes]
+    numbers: Numbers = field(default_factory=Numbers)
+    samples: list[Sample] = field(default_factory=list)
+    troubled: list[bytes] = field(default_factory=list)  # folders that could not be read: unknown, never vanished
+    gone_folders: "array[int]" = field(default_factory=lambda: array("q"))
+    folder_count: int = 0
+    sampled: int = 0
+
+    def folders(self) -> Iterator[bytes]:
+        """Paths of the folders that differ, parents first."""
+        self.folders_file.seek(0)
+        rest = b""
+        while block := self.folders_file.read(1 << 16):
+            *whole, rest = (rest + block).split(b"\0")
+            yield from whole
+
+    def vanished(self) -> Iterator[list[int]]:
+        """Ids of the ColdFile rows whose file is gone from HOT, in chunks."""
+        self.vanished_file.seek(0)
+        while block := self.vanished_file.read(8 * 1000):
+            ids = array("q")
+            ids.frombytes(block)
+            yield list(ids)
+
+    def close(self) -> None:
+        """Throw the notes away."""
+        self.folders_file.close()
+        self.vanished_file.close()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing differs."""
+        return not (self.folder_count or self.numbers.vanished or self.gone_folders)
+
+
+def compare(db: Database, hot: Mount, cold_id: int, scratch: Path, tick: Callable[[Numbers], None]) -> Sheet:
+    """One HOT drive against its copy.  Raises DriveGone or OSError when the drive itself cannot be read."""
+    hot.check()
+    sheet = Sheet(hot, _scratch(scratch), _scratch(scratch))
+    try:
+        _fill(db, sheet, cold_id, tick)
+    except BaseException:
+        sheet.close()
+        raise
+    return sheet
+
+
+def _fill(db: Database, sheet: Sheet, cold_id: int, tick: Callable[[Numbers], None]) -> None:
+    hot = sheet.hot
+    seen = bytearray()  # one bit per folder id
+    with db.reading() as session:
+        sheet.numbers.held = catalogue.held_count(session, cold_id, hot.drive_id)
+    for group in _grouped(walk(hot.path)):
+        with db.reading() as session:
+            known = catalogue.folders(session, cold_id, hot.drive_id, [listing.path for listing in group])
+            for listing in group:
+                _compare_folder(session, sheet, listing, known.get(listing.path), cold_id)
+        for row in known.values():
+            _mark(seen, row.folder_id)
+        tick(sheet.numbers)
+    hot.check()  # a drive that was pulled meanwhile looks emptier than it is
+    with db.reading() as session:
+        _find_gone_folders(session, sheet, seen, cold_id)
+
+
+def _scratch(folder: Path) -> IO[bytes]:
+    return tempfile.SpooledTemporaryFile(KEPT_IN_MEMORY, dir=str(folder))
+
+
+def _grouped(listings: Iterator[Listing]) -> Iterator[list[Listing]]:
+    group: list[Listing] = []
+    files = 0
+    for listing in listings:
+        group.append(listing)
+        files += len(listing.files)
+        if len(group) >= GROUP_FOLDERS or files >= GROUP_FILES:
+            yield group
+            group, files = [], 0
+    if group:
+        yield group
+
+
+def _compare_folder(
+    session: Session, sheet: Sheet, listing: Listing, known: catalogue.Known | None, cold_id: int
+) -> None:
+    numbers = sheet.numbers
+    numbers.files += len(listing.files)
+    numbers.others += len(listing.others)
+    mounted_over = [catalogue.joined(listing.path, name) for name, kind in listing.others if kind == "drive"]
+    sheet.troubled.extend(mounted_over)
+    if listing.problem is not None:
+        numbers.unreadable += 1
+        sheet.troubled.append(listing.path)
+    elif known is not None and known.fingerprint == listing.fingerprint:
+        return
+    held = catalogue.held(session, cold_id, known.folder_id) if known and known.fingerprint is not None else {}
+    before = numbers.new, numbers.changed
+    for name, size, modified_ns, _ in listing.files:
+        row = held.pop(name, None)
+        if row is None:
+            numbers.new += 1
+        elif (row.size, row.modified_ns) != (size, modified_ns):
+            numbers.changed += 1
+            _sample(sheet, listing.path, name)
+        else:
+            continue
+        numbers.bytes += size
+    if listing.problem is not None and before == (numbers.new, numbers.changed):
+        return
+    sheet.folders_file.write(listing.path + b"\0")
+    sheet.folder_count += 1
+    if held and listing.problem is None:
+        _vanish(sheet, [row.id for row in held.values()])
+
+
+def _sample(sheet: Sheet, folder: bytes, name: bytes) -> None:
+    """Keep an even sample of the changed files, whatever their number (reservoir sampling, algorithm R)."""
+    sheet.sampled += 1
+    at = len(sheet.samples) if sheet.sampled <= SAMPLES else random.randrange(sheet.sampled)
+    if at < SAMPLES:
+        path = sheet.hot.path / os.fsdecode(catalogue.joined(folder, name))
+        sheet.samples[at : at + 1] = [Sample(name, path)]
+
+
+def _vanish(sheet: Sheet, ids: list[int]) -> None:
+    sheet.vanished_file.write(array("q", ids).tobytes())
+    sheet.numbers.vanished += len(ids)
+
+
+def _mark(seen: bytearray, number: int) -> None:
+    byte = number >> 3
+    if byte >= len(seen):
+        seen.extend(bytes(byte + 1 - len(seen)))
+    seen[byte] |= 1 << (number & 7)
+
+
+def _find_gone_folders(session: Session, sheet: Sheet, seen: bytearray, cold_id: int) -> None:
+    """Folders that the copy has and the walk did not meet; below one that could not be read, nothing is known."""
+    rows = session.execute(
+        select(Folder.id, Folder.path)
+        .join(ColdFolder, ColdFolder.folder_id == Folder.id)
+        .where(ColdFolder.cold_drive_id == cold_id, Folder.drive_id == sheet.hot.drive_id)
+        .order_by(Folder.id)
+        .execution_options(yield_per=1000)
+    )
+    for folder_id, path in rows:
+        if folder_id >> 3 < len(seen) and seen[folder_id >> 3] >> (folder_id & 7) & 1:
+            continue
+        if any(path == bad or path.startswith(bad + b"/") or not bad for bad in sheet.troubled):
+            continue
+        sheet.gone_folders.append(folder_id)
+        ids = session.scalars(
+            select(ColdFile.id).where(ColdFile.cold_drive_id == cold_id, ColdFile.folder_id == folder_id)
+        )
+        _vanish(sheet, list(ids))

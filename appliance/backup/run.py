@@ -1,0 +1,235 @@
+"""One run from HOT to COLD: plan, brake, then with the COLD drive on: older versions, copy and prove, scrub, manifest,
+database copy; then the drive rests, and the proof is written down.
+
+Safe to kill anywhere: what is recorded as proven was read back from the medium, and the next run finds the rest again.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from appliance import events, plugin
+from appliance.backup import (
+    brake,
+    crashpoints,
+    manifest,
+    medium,
+    older,
+    plan,
+    policy,
+    problems,
+    runs,
+    scrub,
+    station_copy,
+    versions,
+)
+from appliance.backup.doubt import Doubter
+from appliance.backup.models import RunState
+from appliance.backup.move import Carrier
+from appliance.backup.pipeline import Crew, Pipeline, Tally
+from appliance.backup.plan import Numbers, Sheet
+from appliance.backup.settle import Settler
+from appliance.backup.work import Batch, Cutter
+from appliance.drives.mounts import Mount
+from appliance.jobs.progress import Cancelled, Progress
+from appliance.words import N_
+
+OpenCold = Callable[[], AbstractContextManager[Mount]]
+
+
+@dataclass(frozen=True)
+class Target:
+    """The COLD drive of a run, known before it is switched on."""
+
+    drive_id: int
+    name: str
+
+
+def run(progress: Progress, target: Target, hots: Sequence[Mount], open_cold: OpenCold) -> dict[str, Any]:
+    """Do a run and record how it ended; the job's result.  Raises what the job should tell."""
+    run_id, was_cut_off = runs.open_run(progress.db, target.drive_id, progress.job_id)
+    try:
+        return _Run(progress, target, run_id, hots).do(open_cold, was_cut_off)
+    except Cancelled:
+        runs.close(progress.db, run_id, RunState.CANCELLED)
+        raise
+    except Exception:
+        runs.close(progress.db, run_id, RunState.FAILED)
+        raise
+
+
+class _Run:
+    def __init__(self, progress: Progress, target: Target, run_id: int, hots: Sequence[Mount]) -> None:
+        self.progress, self.db = progress, progress.db
+        self.target, self.run_id, self.hots = target, run_id, hots
+        self.started = time.monotonic()
+        self.today = datetime.now().astimezone().date()
+
+    def do(self, open_cold: OpenCold, was_cut_off: bool) -> dict[str, Any]:
+        with ExitStack() as notes:
+            return self._do(self._plan(notes), open_cold, was_cut_off)
+
+    def _do(self, sheets: list[Sheet], open_cold: OpenCold, was_cut_off: bool) -> dict[str, Any]:
+        numbers = total(sheets)
+        if self._braked(sheets, numbers):
+            return {"braked": True}
+        if not self._needs_cold(sheets):
+            runs.close(self.db, self.run_id, RunState.NOTHING_TO_DO, details={"files": numbers.files})
+            return {"nothing_to_do": True, "files": numbers.files}
+        with open_cold() as cold:
+            result = self._with_cold(cold, sheets, numbers, was_cut_off)
+        return self._prove(result)
+
+    def _plan(self, notes: ExitStack) -> list[Sheet]:
+        self.progress.step(N_("Comparing"), share=(0, 2))
+        self._before_backup()
+        sheets: list[Sheet] = []
+        for hot in self.hots:
+            base = sum(sheet.numbers.files for sheet in sheets)
+
+            def tick(numbers: Numbers, base: int = base) -> None:
+                done = base + numbers.files
+                self.progress.step(N_("Comparing"), done, unit=N_("files"), share=(0, 2))
+
+            sheet = plan.compare(self.db, hot, self.target.drive_id, self.progress.places.data, tick)
+            notes.callback(sheet.close)
+            sheets.append(sheet)
+        return sheets
+
+    def _before_backup(self) -> None:
+        with self.db.writing() as session:
+            plugin.call("before_backup", session=session)
+
+    def _braked(self, sheets: list[Sheet], numbers: Numbers) -> bool:
+        planned = {"new": numbers.new, "changed": numbers.changed, "vanished": numbers.vanished, "bytes": numbers.bytes}
+        with self.db.reading() as session:
+            limits = brake.Limits(policy.BRAKE_SHARE.get(session), policy.BRAKE_FILES.get(session))
+            asked = runs.waiting(session, self.target.drive_id)
+        question = None
+        for sheet in sheets:
+            noisy = brake.look(sheet.samples)
+            question = question or brake.judge(sheet.hot.name, sheet.numbers, noisy, limits)
+        if question is None or runs.is_allowed(self.db, self.target.drive_id, numbers.vanished, numbers.changed):
+            if asked is not None:
+                runs.release(self.db, self.target.drive_id)
+            if any((numbers.new, numbers.changed, numbers.vanished)):
+                runs.note(self.db, self.run_id, **planned)
+            return False
+        runs.note(self.db, self.run_id, **planned)
+        runs.brake(self.db, self.run_id, self.target.drive_id, question)
+        with self.db.writing() as session:
+            events.record(session, "backup.braked", question.template, **question.fields)
+        return True
+
+    def _needs_cold(self, sheets: list[Sheet]) -> bool:
+        if any(not sheet.is_empty for sheet in sheets):
+            return True
+        with self.db.reading() as session:
+            return scrub.is_due(session, self.target.drive_id) or bool(
+                scrub.damaged_with_copy(session, self.target.drive_id)
+            )
+
+    def _with_cold(self, cold: Mount, sheets: list[Sheet], numbers: Numbers, was_cut_off: bool) -> dict[str, Any]:
+        if cold.read_only:
+            raise problems.ColdFailing(drive=cold.name, why="read-only")
+        flush = medium.Flusher(cold, self.progress.broker)
+        shelf = older.Shelf(self.db, cold, self.today, before=lambda: manifest.withdraw(cold))
+        carrier = Carrier(cold)
+        carrier.clear()
+        if was_cut_off:
+            with self.db.writing() as session:
+                older.reconcile(session, cold, self.today)
+        tally = Tally(expected=numbers.bytes)
+        try:
+            versions.make_room(self.db, cold, self.today, numbers.bytes)
+            for sheet in sheets:
+                versions.move_vanished(self.progress, sheet, shelf, flush)
+            self._copy(
+                cold,
+                sheets,
+                tally,
+                Crew(
+                    carrier=carrier,
+                    settler=Settler(self.db, cold, shelf),
+                    doubter=Doubter(self.db, carrier, flush),
+                    flush=flush,
+                    put_away=shelf.put_away,
+                    make_room=lambda needed: versions.make_room(self.db, cold, self.today, needed),
+                    reuse=lambda batch: self._reuse(shelf, carrier, batch, numbers),
+                ),
+            )
+            scrubbed = self._scrub(shelf, flush)
+            repaired = scrub.repair_hot(self.progress, cold, self.hots)
+            versions.apply_policy(self.db, cold, self.today)
+        finally:
+            files = self._leave_a_manifest(cold, carrier)
+        self._leave_the_database(cold)
+        flush()
+        crashpoints.reach("finished")
+        return {
+            "files": files,
+            "copied": tally.copied,
+            "bytes": tally.bytes,
+            "skipped": tally.skipped,
+            "vanished": numbers.vanished,
+            "scrubbed": scrubbed.read,
+            "repaired": scrubbed.repaired + repaired,
+        }
+
+    def _reuse(self, shelf: older.Shelf, carrier: Carrier, batch: Batch, numbers: Numbers) -> None:
+        if numbers.vanished:
+            import os
+
+            versions.reuse(self.db, shelf, batch, os.fsencode(carrier.top(batch)))
+
+    def _copy(self, cold: Mount, sheets: list[Sheet], tally: Tally, crew: Crew) -> None:
+        cutter = Cutter(self.db, cold)
+        with Pipeline(self.progress, crew, tally) as pipeline:
+            for sheet in sheets:
+                pipeline.run(cutter.batches(sheet))
+
+    def _scrub(self, shelf: older.Shelf, flush: medium.Flusher) -> scrub.Scrubbed:
+        with self.db.reading() as session:
+            last = runs.last_scrub(session, self.target.drive_id)
+            budget = scrub.slice_bytes(session, self.target.drive_id, last)
+        return scrub.Scrub(self.progress, self.hots, shelf, flush).run(budget, share=(85, 95))
+
+    def _leave_a_manifest(self, cold: Mount, carrier: Carrier) -> int:
+        """Also when the run was stopped: what is proven so far is worth checking."""
+        carrier.clear()
+        files = manifest.write(self.db, cold)
+        crashpoints.reach("manifest")
+        return files
+
+    def _leave_the_database(self, cold: Mount) -> None:
+        self.progress.step(N_("Finishing"), share=(97, 99))
+        for drive in (cold, *self.hots):
+            if not drive.read_only:
+                station_copy.write(self.db, drive)
+
+    def _prove(self, result: dict[str, Any]) -> dict[str, Any]:
+        counted = {key: result[key] for key in ("copied", "bytes", "skipped", "scrubbed", "repaired")}
+        seconds = max(1, round(time.monotonic() - self.started))
+        details = {"files": result["files"], "seconds": seconds}
+        runs.close(self.db, self.run_id, RunState.PROVEN, details=details, **counted)
+        with self.db.writing() as session:
+            events.record(
+                session,
+                "backup.proven",
+                N_("{drive} holds {files} files, proven."),
+                drive=self.target.name,
+                files=result["files"],
+            )
+        return result
+
+
+def total(sheets: Sequence[Sheet]) -> Numbers:
+    """The numbers of all HOT drives together."""
+    everything = Numbers()
+    for sheet in sheets:
+        for name, value in vars(sheet.numbers).items():
+            setattr(everything, name, getattr(everything, name) + value)
+    return everything

@@ -1,0 +1,121 @@
+"""The rows that tell of runs: opened before anything is done, closed with what is true."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from appliance.backup.models import BackupRun, RunState
+from appliance.db import Database, now
+from appliance.words import Message
+
+GO, STOP = "go", "stop"
+ALLOWANCE = 1.2  # a "go" holds for a plan that is at most this much worse than the one that was asked about
+
+
+def open_run(db: Database, cold_id: int, job_id: int) -> tuple[int, bool]:
+    """(the run's id, whether an earlier run was cut off).  A resumed job goes on with its own row."""
+    with db.writing() as session:
+        unfinished = session.scalars(
+            select(BackupRun).where(BackupRun.cold_drive_id == cold_id, BackupRun.state == RunState.RUNNING)
+        ).all()
+        own = None
+        for run in unfinished:
+            if run.job_id == job_id:
+                own = run
+            else:
+                run.state, run.finished = RunState.FAILED, now()
+        if own is None:
+            own = BackupRun(cold_drive_id=cold_id, job_id=job_id)
+            session.add(own)
+            session.flush()
+        was_cut_off = bool(unfinished) or _last_failed(session, cold_id, own.id)
+        return own.id, was_cut_off
+
+
+def _last_failed(session: Session, cold_id: int, before: int) -> bool:
+    last = session.scalars(
+        select(BackupRun)
+        .where(BackupRun.cold_drive_id == cold_id, BackupRun.id < before)
+        .order_by(BackupRun.id.desc())
+        .limit(1)
+    ).first()
+    return last is not None and last.state in (RunState.FAILED, RunState.CANCELLED)
+
+
+def note(db: Database, run_id: int, **values: Any) -> None:
+    """Write down what is known of a run."""
+    with db.writing() as session:
+        session.execute(update(BackupRun).where(BackupRun.id == run_id).values(**values))
+
+
+def close(db: Database, run_id: int, state: RunState, **values: Any) -> None:
+    """Write down how a run ended."""
+    note(db, run_id, state=state, finished=now(), **values)
+
+
+def is_allowed(db: Database, cold_id: int, vanished: int, changed: int) -> bool:
+    """Whether a person has said "go" to a plan like this one."""
+    with db.reading() as session:
+        asked = waiting(session, cold_id)
+        if asked is None or asked.answer != GO:
+            return False
+        return vanished <= asked.vanished * ALLOWANCE + 10 and changed <= asked.changed * ALLOWANCE + 10
+
+
+def waiting(session: Session, cold_id: int) -> BackupRun | None:
+    """The braked run of a COLD drive, answered or not."""
+    return session.scalars(
+        select(BackupRun)
+        .where(BackupRun.cold_drive_id == cold_id, BackupRun.state == RunState.BRAKED)
+        .order_by(BackupRun.id.desc())
+        .limit(1)
+    ).first()
+
+
+def brake(db: Database, run_id: int, cold_id: int, question: Message) -> None:
+    """End a run with a question.  An older question about the same drive is replaced."""
+    release(db, cold_id)
+    close(db, run_id, RunState.BRAKED, brake=question, answer=None)
+
+
+def release(db: Database, cold_id: int) -> None:
+    """The plan is no longer alarming, or a person said go: the question is answered."""
+    with db.writing() as session:
+        asked = (BackupRun.cold_drive_id == cold_id) & (BackupRun.state == RunState.BRAKED)
+        session.execute(update(BackupRun).where(asked).values(state=RunState.CANCELLED))
+
+
+def last_proven(session: Session, cold_id: int) -> datetime | None:
+    """When the copy on a COLD drive was last proven complete."""
+    good = BackupRun.state.in_((RunState.PROVEN, RunState.NOTHING_TO_DO))
+    return session.scalar(
+        select(BackupRun.finished)
+        .where(BackupRun.cold_drive_id == cold_id, good)
+        .order_by(BackupRun.id.desc())
+        .limit(1)
+    )
+
+
+def last_scrub(session: Session, cold_id: int) -> datetime | None:
+    """When a COLD drive was last switched on for a whole run."""
+    return session.scalar(
+        select(BackupRun.finished)
+        .where(BackupRun.cold_drive_id == cold_id, BackupRun.state == RunState.PROVEN)
+        .order_by(BackupRun.id.desc())
+        .limit(1)
+    )
+
+
+def bytes_per_second(session: Session, cold_id: int) -> float | None:
+    """How fast this drive was copied to lately; None when that is not known yet."""
+    rows = session.scalars(
+        select(BackupRun)
+        .where(BackupRun.cold_drive_id == cold_id, BackupRun.state == RunState.PROVEN, BackupRun.bytes > 10_000_000)
+        .order_by(BackupRun.id.desc())
+        .limit(5)
+    ).all()
+    copied = sum(run.bytes for run in rows)
+    seconds = sum(run.details.get("seconds", 0) for run in rows)
+    return copied / seconds if seconds else None

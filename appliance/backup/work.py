@@ -1,0 +1,208 @@
+"""The work of a run, cut into batches: which files of which folder, and what the COLD drive holds in their place.
+
+Folders are listed again as their turn comes, so a batch is as fresh as it can be and the plan needs no list of files.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from appliance.backup import catalogue
+from appliance.backup.catalogue import Held
+from appliance.backup.cold_names import Names, safe
+from appliance.backup.plan import Sheet
+from appliance.db import Database
+from appliance.drives.mounts import Mount
+from appliance.library.scan import UNKNOWN, Listing, listing_of
+
+BATCH_FILES = 6000
+BATCH_BYTES = 512 << 20
+
+
+@dataclass(slots=True)
+class FolderWork:
+    """A HOT folder whose copy is being brought up to date."""
+
+    path: bytes
+    place: bytes  # its path on COLD, below the HOT tag
+    folder_id: int | None
+    fingerprint: bytes
+    is_new: bool  # COLD holds nothing of it yet
+    waiting: int = 0  # files that are not proven yet
+    is_whole: bool = False  # its last file is in a batch
+
+    @property
+    def stored_as(self) -> bytes | None:
+        """Where it lies on COLD, if not under its own path."""
+        return None if self.place == self.path else self.place
+
+
+@dataclass(slots=True)
+class Item:
+    """A file to be copied."""
+
+    folder: FolderWork
+    name: bytes
+    size: int
+    modified_ns: int
+    held: Held | None
+    place_name: bytes  # its name on COLD
+    digest: bytes | None
+    was_catalogued: bool  # the digest is the library's, not read just now
+    is_reused: bool = False  # COLD had the same bytes under another name
+    problem: str = ""  # why it is not copied, a sentence; "" while all is well
+    detail: str = ""
+
+    @property
+    def path(self) -> bytes:
+        """Below the HOT drive's top."""
+        return catalogue.joined(self.folder.path, self.name)
+
+    @property
+    def place(self) -> bytes:
+        """Below the HOT tag on COLD."""
+        return catalogue.joined(self.folder.place, self.place_name)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether COLD can hold its path as it is."""
+        return self.place_name == self.name and self.folder.stored_as is None
+
+
+@dataclass(slots=True)
+class Batch:
+    """Files that become true on COLD together."""
+
+    hot: Mount
+    number: int
+    items: list[Item] = field(default_factory=list)
+    folders: list[FolderWork] = field(default_factory=list)
+    bytes: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it should go."""
+        return len(self.items) + len(self.folders) >= BATCH_FILES or self.bytes >= BATCH_BYTES
+
+    def good(self) -> Iterator[Item]:
+        """The files nothing is wrong with so far."""
+        return (item for item in self.items if not item.problem)
+
+
+class Cutter:
+    """Cuts the folders that differ into batches."""
+
+    def __init__(self, db: Database, cold: Mount) -> None:
+        self._db, self._cold = db, cold
+        self._names = Names(cold.filesystem)
+        self._places: dict[bytes, bytes] = {b"": b""}  # folders met in this run whose place is not their path
+        self._taken: set[int] = set()  # folded paths of new folders, where case does not tell names apart
+        self._number = 0
+
+    def batches(self, sheet: Sheet) -> Iterator[Batch]:
+        """The files of one HOT drive that its copy lacks or holds differently."""
+        batch = self._next(sheet.hot)
+        for path in sheet.folders():
+            try:
+                listing = listing_of(sheet.hot.path, path)
+            except OSError:
+                sheet.hot.check()
+                continue  # gone since the plan; the next run sees it
+            work, items = self._compare(sheet.hot, listing)
+            batch.folders.append(work)
+            for item in items:
+                if batch.is_full:
+                    yield batch
+                    batch = self._next(sheet.hot)
+                    batch.folders.append(work)
+                work.waiting += 1
+                batch.items.append(item)
+                batch.bytes += item.size
+            work.is_whole = True
+            if batch.is_full:
+                yield batch
+                batch = self._next(sheet.hot)
+        if batch.folders:
+            yield batch
+
+    def _next(self, hot: Mount) -> Batch:
+        self._number += 1
+        return Batch(hot, self._number)
+
+    def _compare(self, hot: Mount, listing: Listing) -> tuple[FolderWork, list[Item]]:
+        with self._db.reading() as session:
+            known = catalogue.folders(session, self._cold.drive_id, hot.drive_id, [listing.path]).get(listing.path)
+            is_new = known is None or known.fingerprint is None
+            held = {} if is_new or not known else catalogue.held(session, self._cold.drive_id, known.folder_id)
+            digests = catalogue.known_digests(session, known.folder_id) if known else {}
+        place = self._place(hot, listing.path, known)
+        fingerprint = UNKNOWN if listing.problem else listing.fingerprint
+        work = FolderWork(listing.path, place, known.folder_id if known else None, fingerprint, is_new)
+        taken = {} if self._names.tells_case else _taken(self._names, held)
+        items = []
+        for name, size, modified_ns, _ in listing.files:
+            row = held.get(name)
+            if row is not None and (row.size, row.modified_ns) == (size, modified_ns):
+                continue
+            place_name = self._place_name(name, row, taken)
+            digest = digests.get(name)
+            fits = digest is not None and digest[:2] == (size, modified_ns)
+            known_digest = digest[2] if digest is not None and fits else None
+            items.append(Item(work, name, size, modified_ns, row, place_name, known_digest, fits))
+        return work, items
+
+    def _place_name(self, name: bytes, row: Held | None, taken: dict[bytes, bytes]) -> bytes:
+        """The name on COLD: as recorded; else the file's own, unless it cannot be held or another has it."""
+        if row is not None:
+            return row.stored_as or name
+        if not self._names.holds(name):
+            return safe(name)
+        if self._names.tells_case:
+            return name
+        return name if taken.setdefault(self._names.fold(name), name) == name else safe(name)
+
+    def _place(self, hot: Mount, path: bytes, known: catalogue.Known | None) -> bytes:
+        """Where a folder lies on COLD: as recorded; else below its parent's place, under a name COLD can hold."""
+        if not path or (self._names.tells_case and self._names.holds(path)):
+            return path
+        if known is not None and known.fingerprint is not None:
+            place = known.stored_as or path
+        else:
+            parent, _, name = path.rpartition(b"/")
+            above = self._places.get(parent)
+            place = catalogue.joined(self._recorded_place(hot, parent) if above is None else above, name)
+            folded = hash((hot.drive_id, self._names.fold(place)))
+            if not self._names.holds(name) or (
+                not self._names.tells_case and (folded in self._taken or self._clashes(hot, place))
+            ):
+                place = catalogue.joined(place.rpartition(b"/")[0], safe(name))
+            self._taken.add(folded)
+        if place != path:
+            self._places[path] = place
+        return place
+
+    def _recorded_place(self, hot: Mount, path: bytes) -> bytes:
+        with self._db.reading() as session:
+            known = catalogue.folders(session, self._cold.drive_id, hot.drive_id, [path]).get(path)
+        return (known and known.stored_as) or path
+
+    def _clashes(self, hot: Mount, place: bytes) -> bool:
+        """Whether COLD has a folder there whose name differs in case only."""
+        parent, _, name = place.rpartition(b"/")
+        try:
+            there = os.listdir(os.fsencode(self._cold.path / hot.tag) + b"/" + parent)
+        except OSError:
+            return False
+        folded = self._names.fold(name)
+        return any(other != name and self._names.fold(other) == folded for other in there)
+
+
+def _taken(names: Names, held: dict[bytes, Held]) -> dict[bytes, bytes]:
+    """The folded names that files on COLD have already, each with its owner."""
+    return {names.fold(row.stored_as or name): name for name, row in held.items()}
+
+
+def cold_top(cold: Mount, hot: Mount) -> Path:
+    """Where the copy of a HOT drive begins on a COLD drive."""
+    return cold.path / hot.tag
