@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Flask, flash, g, redirect, render_template, request, url_for
+from flask import Flask, current_app, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user
 from htmx_flask import Htmx
 from htmx_flask import request as htmx_request
-from jinja2_fragments.flask import render_block
 from sqlalchemy import func, select
 from werkzeug.exceptions import HTTPException
 
@@ -48,8 +47,17 @@ def tabs() -> list[Tab]:
 def show(template: str, block: str = "", status: int = 200, **context: Any) -> ResponseReturnValue:
     """Render the whole page, or only ``block`` when htmx asked for a part of it."""
     partial = bool(block) and bool(htmx_request.htmx) and not htmx_request.htmx.boosted
-    html = render_block(template, block, **context) if partial else render_template(template, **context)
+    html = _block(template, block, context) if partial else render_template(template, **context)
     return html, status
+
+
+def _block(template: str, block: str, context: dict[str, Any]) -> str:
+    """One block by itself, with the macros that its template imports at the top."""
+    current_app.update_template_context(context)
+    page = current_app.jinja_env.get_template(template)
+    around = page.new_context(context)
+    next(iter(page.root_render_func(around)), "")  # runs the imports, and stops at the first word of the page
+    return "".join(page.blocks[block](around))
 
 
 def done(message: str, endpoint: str, **values: Any) -> ResponseReturnValue:
@@ -102,7 +110,11 @@ def _expected(error: ApplianceError) -> ResponseReturnValue:
     problems = problems_of(error)
     words = problems.get("") or " ".join(problems.values())
     if htmx_request.htmx and not htmx_request.htmx.boosted:
-        return render_template("_notice.html", words=words), error.status, {"HX-Retarget": "#notices"}
+        return (
+            render_template("_notice.html", words=words),
+            error.status,
+            {"HX-Retarget": "#notices", "HX-Reswap": "innerHTML"},
+        )
     return render_template("error.html", code=error.status, words=words), error.status
 
 
@@ -126,6 +138,8 @@ def _bug(error: Exception) -> ResponseReturnValue:
     words = gettext("The station made a mistake. It is in its log; your files are not affected.")
     if _wants_json():
         return {"error": "bug", "message": words, "hint": ""}, 500
+    if htmx_request.htmx and not htmx_request.htmx.boosted:
+        return render_template("_notice.html", words=words), 500, {"HX-Retarget": "#notices", "HX-Reswap": "innerHTML"}
     return render_template("error.html", code=500, words=words), 500
 
 
