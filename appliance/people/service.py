@@ -40,6 +40,14 @@ class WrongPassword(Invalid):
     code = "wrong_password"
 
 
+class OwnPassword(Conflict):
+    """An unattended browser of an admin must not be enough to take the account over."""
+
+    code = "own_password"
+    template = N_("Your own password can only be changed together with the old one.")
+    hint = N_("Change it under your account, or ask another admin.")
+
+
 class LastAdmin(Conflict):
     """Without this person nobody could look after the station."""
 
@@ -162,7 +170,10 @@ def change_password(session: Session, by: By, user: User, old: str, new: str, *,
 
 
 def confirm(session: Session, by: By, user: User, password: str, field: str = "password") -> None:
-    """Ask for a person's own password before something grave; raises like :func:`change_password`."""
+    """Ask for a person's own password before something grave; raises like :func:`change_password`.
+
+    Call it before anything is changed: a wrong password commits the session.
+    """
     key = f"confirm:{user.id}"
     throttle.check(session, [key])
     if not passwords.matches(user.password_hash, password):
@@ -174,8 +185,10 @@ def confirm(session: Session, by: By, user: User, password: str, field: str = "p
 
 
 def reset_password(session: Session, by: By, user: User, new: str) -> None:
-    """An admin's help for somebody who forgot it: ends every sign-in and API token.  Raises Invalid."""
+    """An admin's help for somebody who forgot it: ends every sign-in and API token.  Raises OwnPassword or Invalid."""
     _living(user)
+    if by.user_id == user.id:
+        raise OwnPassword()
     if problem := passwords.problem(new, user.name):
         raise Invalid({"new_password": problem})
     user.password_hash = passwords.make_hash(new)

@@ -9,10 +9,11 @@ from typing import cast
 from flask import Blueprint, Request, request
 from flask.blueprints import BlueprintSetupState
 from flask_login import current_user
+from sqlalchemy.orm import Session
 
-from appliance.people import tokens
+from appliance.people import service, tokens
 from appliance.people.models import ApiToken, User
-from console.access import Person, csrf, person
+from console.access import Person, by, csrf, me, person
 from console.station import station
 
 PATHS = ("/api/", "/internal/", "/metrics")
@@ -45,6 +46,16 @@ def by_token() -> bool:
 def sign_in_id() -> int | None:
     """The browser sign-in of this request, None for an API token."""
     return None if by_token() else person().sign_in.id
+
+
+def confirm(session: Session, own_password: str) -> None:
+    """Before something grave: an unattended browser is not enough, it takes the caller's own password.
+
+    A token is a program's, which nobody leaves lying open.  Call it before anything is changed.  Raises WrongPassword
+    for the field ``own_password``, or TooManyGuesses.
+    """
+    if not by_token():
+        service.confirm(session, by(), session.get_one(User, me().id), own_password, "own_password")
 
 
 def _guard() -> None:

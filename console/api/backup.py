@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
-from appliance.backup import service
+from appliance.backup import browse, catalogue, preview, service
 from appliance.backup.models import BackupRun, RunState
 from appliance.drives.models import Drive, DriveState
 from appliance.errors import Invalid, NotFound
@@ -101,14 +101,50 @@ class Restore:
     day: date | None = None
     to: int | None = None
 
-    def raw(self) -> bytes:
-        """The path as the filesystem has it.  Raises Invalid."""
-        if not self.path_hex:
-            return self.path.strip("/").encode()
-        try:
-            return bytes.fromhex(self.path_hex)
-        except ValueError:
-            raise Invalid({"path_hex": N_("This is not hexadecimal.")}) from None
+
+@dataclass(frozen=True)
+class Words:
+    """A sentence."""
+
+    text: Message
+
+
+@dataclass(frozen=True)
+class ShelfQuery:
+    """A folder of the copy of the drive ``source`` (a tag like HOT-1), as it is or as it was on a ``day``."""
+
+    source: str
+    path: str = ""
+    path_hex: str = ""
+    day: date | None = None
+
+
+@dataclass(frozen=True)
+class CopiedFile:
+    """A file that can be brought back by its ``path_hex``; ``day`` and ``why`` are of an older version."""
+
+    name: str
+    path_hex: str
+    size: int
+    digest: str
+    day: date | None
+    why: str
+
+
+@dataclass(frozen=True)
+class CopiedFolder:
+    """A folder inside."""
+
+    name: str
+    path_hex: str
+
+
+@dataclass(frozen=True)
+class ShelfView:
+    """What a folder of the copy holds."""
+
+    folders: list[CopiedFolder]
+    files: list[CopiedFile]
 
 
 @dataclass(frozen=True)
@@ -118,6 +154,16 @@ class DrillView:
     at: datetime
     tried: int
     good: int
+
+
+def _raw(path: str, path_hex: str) -> bytes:
+    """A path as the filesystem has it.  Raises Invalid."""
+    if not path_hex:
+        return path.strip("/").encode()
+    try:
+        return bytes.fromhex(path_hex)
+    except ValueError:
+        raise Invalid({"path_hex": N_("This is not hexadecimal.")}) from None
 
 
 def _run_view(run: BackupRun) -> RunView:
@@ -162,6 +208,42 @@ def run(drive_id: int) -> JobView:
     """The drive is switched on only if there is something to do."""
     with station().db.writing() as session:
         return job_view(service.start(session, drive_id, me().id))
+
+
+@route("GET", "/backup/<int:drive_id>/plan", summary="What a copy would do now, in words", access=admin_only)
+def plan(drive_id: int) -> Words:
+    """The drive stays off."""
+    here = station()
+    return Words(preview.words(here.db, here.places, drive_id))
+
+
+@route("GET", "/backup/<int:drive_id>/files", summary="What a copy holds, folder by folder", access=admin_only)
+def list_files(drive_id: int, query: ShelfQuery) -> ShelfView:
+    """From the catalogue: the drive stays off."""
+    with station().db.reading() as session:
+        service.cold(session, drive_id)
+        shelf = browse.browse(session, drive_id, query.source, _raw(query.path, query.path_hex), query.day)
+    folders = [CopiedFolder(_shown(name), catalogue.joined(shelf.path, name).hex()) for name in shelf.folders]
+    return ShelfView(folders, [_file_view(shelf.path, copy) for copy in shelf.files])
+
+
+@route("GET", "/backup/<int:drive_id>/versions", summary="Older versions of one file", access=admin_only)
+def list_versions(drive_id: int, query: ShelfQuery) -> list[CopiedFile]:
+    """Newest first."""
+    path = _raw(query.path, query.path_hex)
+    with station().db.reading() as session:
+        service.cold(session, drive_id)
+        found = browse.versions_of(session, drive_id, query.source, path)
+    return [_file_view(path.rpartition(b"/")[0], copy) for copy in found]
+
+
+def _shown(name: bytes) -> str:
+    return name.decode("utf-8", "replace")
+
+
+def _file_view(folder: bytes, copy: browse.Copy) -> CopiedFile:
+    path = catalogue.joined(folder, copy.name).hex()
+    return CopiedFile(_shown(copy.name), path, copy.size, copy.digest.hex(), copy.day, copy.why)
 
 
 @route("PUT", "/backup/<int:drive_id>/schedule", summary="Choose when copies are made", access=admin_only)
@@ -224,8 +306,14 @@ def drill(drive_id: int) -> JobView:
 def restore(drive_id: int, body: Restore) -> JobView:
     """Nothing is overwritten: a file that differs stays, and the restored one goes beside it."""
     with station().db.writing() as session:
-        service.hot_by_tag(session, body.source)
+        browse.hot_by_tag(session, body.source)
         job = service.restore(
-            session, drive_id, body.source, body.raw(), day=body.day, to_drive_id=body.to, asked_by=me().id
+            session,
+            drive_id,
+            body.source,
+            _raw(body.path, body.path_hex),
+            day=body.day,
+            to_drive_id=body.to,
+            asked_by=me().id,
         )
         return job_view(job)

@@ -8,6 +8,7 @@ from appliance.people import service
 from appliance.people.models import Role, User, UserState
 from appliance.people.service import Fate
 from console.access import address, admin_only, by, me, public
+from console.api import auth
 from console.api.jobs import JobView, job_view
 from console.api.routes import route
 from console.station import station
@@ -39,37 +40,44 @@ class Claim:
 
 @dataclass(frozen=True)
 class NewPerson:
-    """Somebody to add."""
+    """Somebody to add; a browser that adds an admin sends the caller's own password, too."""
 
     name: str
     password: str = field(repr=False)
     role: Role = Role.MEMBER
+    own_password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
 class PersonChange:
-    """Only the fields that are sent are changed."""
+    """Only the fields that are sent are changed; a browser that makes an admin sends the caller's own password."""
 
     name: str | None = None
     role: Role | None = None
     colour: str | None = None
     emoji: str | None = None
     enabled: bool | None = None
+    own_password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
 class Reset:
-    """A new password for somebody who forgot theirs."""
+    """A new password for somebody who forgot theirs; a browser sends the caller's own, too."""
 
     new_password: str = field(repr=False)
+    own_password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
 class Removal:
-    """What becomes of the files; ``heir`` is the id of who gets them when they are handed over."""
+    """What becomes of the files; ``heir`` is the id of who gets them when they are handed over.
+
+    A browser sends the caller's own password, too.
+    """
 
     fate: Fate
     heir: int | None = None
+    own_password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -105,6 +113,8 @@ def listing() -> list[PersonView]:
 def add(body: NewPerson) -> PersonView:
     """The folder on the drive is made when their first file arrives."""
     with station().db.writing() as session:
+        if body.role is Role.ADMIN:
+            auth.confirm(session, body.own_password)
         return person_view(service.add(session, by(), name=body.name, password=body.password, role=body.role))
 
 
@@ -122,6 +132,8 @@ def change(user_id: int, body: PersonChange) -> PersonView:
     """All of it or none."""
     with station().db.writing() as session:
         user = service.get(session, user_id)
+        if body.role is Role.ADMIN and user.role is not Role.ADMIN:
+            auth.confirm(session, body.own_password)
         if body.name is not None:
             service.rename(session, by(), user, body.name)
         if body.colour is not None or body.emoji is not None:
@@ -138,6 +150,7 @@ def change(user_id: int, body: PersonChange) -> PersonView:
 def reset(user_id: int, body: Reset) -> None:
     """Ends their sign-ins and API tokens."""
     with station().db.writing() as session:
+        auth.confirm(session, body.own_password)
         service.reset_password(session, by(), service.get(session, user_id), body.new_password)
 
 
@@ -145,6 +158,7 @@ def reset(user_id: int, body: Reset) -> None:
 def remove(user_id: int, body: Removal) -> Removed:
     """Keep the files, archive them, or hand them over to somebody else."""
     with station().db.writing() as session:
+        auth.confirm(session, body.own_password)
         heir = None if body.heir is None else service.get(session, body.heir)
         job = service.remove(session, by(), service.get(session, user_id), body.fate, heir)
     return Removed(None if job is None else job_view(job))

@@ -6,6 +6,7 @@ from datetime import datetime
 from appliance.people import tokens
 from appliance.people.models import ApiToken
 from console.access import by, me
+from console.api import auth
 from console.api.routes import route
 from console.station import station
 
@@ -22,9 +23,10 @@ class TokenView:
 
 @dataclass(frozen=True)
 class NewToken:
-    """What it is for."""
+    """What it is for; a browser sends the caller's own password, too."""
 
     name: str
+    own_password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ def listing() -> list[TokenView]:
 def create(body: NewToken) -> CreatedToken:
     """It can do what you can."""
     with station().db.writing() as session:
+        auth.confirm(session, body.own_password)
         row, text = tokens.create(session, by(), me(), body.name)
     return CreatedToken(_view(row), text)
 

@@ -68,6 +68,24 @@ def test_a_browser_needs_its_csrf_token_for_every_change(app: Flask, admin: Call
     assert client.get("/api/v1/session").status_code == 401
 
 
+def test_an_unattended_browser_is_not_enough_for_what_is_grave(app: Flask, admin: Caller, member: Caller) -> None:
+    client = app.test_client()
+    headers = {"X-CSRFToken": sign_in(client)}
+    person = f"/api/v1/people/{member.user.id}"
+    for method, path, body in (
+        ("POST", "/api/v1/people", {"name": "Eve", "password": PASSWORD, "role": "admin"}),
+        ("PATCH", person, {"role": "admin", "name": "Benjamin"}),
+        ("PUT", f"{person}/password", {"new_password": "three blue boats"}),
+        ("POST", f"{person}/removal", {"fate": "keep"}),
+        ("POST", "/api/v1/tokens", {"name": "eve"}),
+    ):
+        answer = client.open(path, method=method, json=body, headers=headers)
+        assert (answer.status_code, set(answer.json["problems"])) == (422, {"own_password"}), path
+        good = client.open(path, method=method, json=body | {"own_password": PASSWORD}, headers=headers)
+        assert good.status_code in (200, 201, 204), (path, good.json)
+        client.patch(person, json={"role": "member"}, headers=headers)
+
+
 def test_a_form_of_a_foreign_page_cannot_sign_anybody_in(app: Flask, admin: Caller) -> None:
     client = app.test_client()
     answer = client.post("/api/v1/session", data={"name": "Anna", "password": PASSWORD})

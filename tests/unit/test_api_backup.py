@@ -1,12 +1,14 @@
 """Copies by the API."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from appliance.backup.models import BackupRun, Drill, RunState
-from appliance.db import Database
+from appliance.backup.models import BackupRun, ColdFile, ColdFolder, Drill, OldVersion, RunState
+from appliance.db import Database, now
 from appliance.drives.models import DriveRole
+from appliance.library import catalogue
 from appliance.places import Places
 from appliance.words import Message
 from tests.callers import Caller
@@ -66,3 +68,28 @@ def test_drills_are_practised_and_listed(admin: Caller, db: Database, cold: int)
         session.add(Drill(cold_drive_id=cold, tried=25, good=25))
     assert [(row["tried"], row["good"]) for row in admin("GET", f"/backup/{cold}/drills").json] == [(25, 25)]
     assert admin("POST", f"/backup/{cold}/drills").json["kind"] == "backup.drill"
+
+
+def test_a_copy_is_browsed_while_its_drive_is_off(admin: Caller, db: Database, hot: int, cold: int) -> None:
+    with db.writing() as session:
+        folder = catalogue.folder_id(session, hot, b"Anna/caf\xe9")
+        session.add(ColdFolder(cold_drive_id=cold, folder_id=folder, fingerprint=b""))
+        facts = {"cold_drive_id": cold, "folder_id": folder, "name": b"a.jpg", "modified_ns": 1, "digest": b"\x01" * 32}
+        session.add(ColdFile(size=7, proven=now(), **facts))
+        session.add(OldVersion(size=5, day=date(2026, 11, 2), why="replaced", stored_as=b"x", **facts))
+    path = f"/backup/{cold}/files?source=HOT-1"
+    (top,) = admin("GET", path).json["folders"]
+    (inner,) = admin("GET", f"{path}&path_hex={top['path_hex']}").json["folders"]
+    assert (top["name"], inner["name"]) == ("Anna", "caf\ufffd")
+    (file,) = admin("GET", f"{path}&path_hex={inner['path_hex']}").json["files"]
+    assert (file["name"], file["size"], file["day"]) == ("a.jpg", 7, None)
+    then = admin("GET", f"{path}&path_hex={inner['path_hex']}&day=2026-11-01").json["files"]
+    assert [(row["size"], row["day"]) for row in then] == [(5, "2026-11-02")]
+    older = admin("GET", f"/backup/{cold}/versions?source=HOT-1&path_hex={file['path_hex']}").json
+    assert [row["why"] for row in older] == ["replaced"]
+    assert admin("GET", f"{path}&path=../etc").status_code == 404
+    assert admin("GET", f"/backup/{cold}/files").json["problems"].keys() == {"source"}
+
+
+def test_what_a_copy_would_do_is_said_without_switching_the_drive_on(admin: Caller, hot: int, cold: int) -> None:
+    assert " new, 0 changed, 0 deleted" in admin("GET", f"/backup/{cold}/plan").json["text"]

@@ -228,6 +228,11 @@ def test_a_reset_ends_every_sign_in_and_token_and_lifts_the_block(db: Database, 
         sign_ins.sign_in(session, "Ben", "three blue boats", "192.168.1.7", "phone")
 
 
+def test_nobody_resets_their_own_password_without_the_old_one(db: Database, admin: User) -> None:
+    with pytest.raises(service.OwnPassword), db.writing() as session:
+        service.reset_password(session, By(admin.id), session.merge(admin), "three blue boats")
+
+
 def test_pictures_are_a_known_colour_and_one_emoji(db: Database, admin: User) -> None:
     with db.writing() as session:
         user = session.merge(admin)
