@@ -120,6 +120,7 @@ def environment(home: Home, shown: Home) -> dict[str, str]:
         "EVERPX_DATA": str(shown.data),
         "EVERPX_RUN": str(home.run),
         "EVERPX_LISTEN": home.listen,
+        "EVERPX_FRONT": "nginx",
         "EVERPX_USER": home.user.pw_name,
         "EVERPX_LOOP_DRIVES": str(home.loop_drives),
         "HOME": str(shown.data),

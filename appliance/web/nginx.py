@@ -226,6 +226,7 @@ def _asking() -> str:
       proxy_set_header X-Everpx-Method $request_method;
       proxy_set_header X-Everpx-Path $request_uri;
       proxy_set_header X-Everpx-Length $http_content_length;
+      proxy_set_header X-Everpx-Length $http_content_length;
       proxy_pass http://console;
     }}
     location @refused {{

@@ -190,6 +190,7 @@ def test_the_application_hears_what_is_asked_for_before_it_says_yes(door: Door) 
     asked = door.app.seen[0].headers
     assert asked["x-everpx-method"] == "PATCH"
     assert asked["x-everpx-path"] == "/api/v1/uploads/HOT-1/abc?x=1"
+    assert asked["x-everpx-length"] == "1"
     assert (asked["authorization"], asked["cookie"]) == ("Bearer key", "everpx=1")
 
 
