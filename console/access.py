@@ -134,9 +134,11 @@ def guard() -> ResponseReturnValue | None:
 
 
 def _ask_to_sign_in() -> ResponseReturnValue:
-    """A page goes to the sign-in form and comes back; anything else gets a plain 401."""
-    if request.path.startswith(("/api/", "/internal/", "/live", "/metrics")) or request.method not in ("GET", "HEAD"):
+    """A program gets a plain 401; a page goes to the sign-in form and comes back; a form that was sent does not."""
+    if request.path.startswith(("/api/", "/internal/", "/live", "/metrics")):
         return {"error": "not_signed_in", "message": "Please sign in first.", "hint": ""}, 401
     if request.headers.get("HX-Request"):
         return "", 401, {"HX-Redirect": url_for("session.sign_in_page")}
+    if request.method not in ("GET", "HEAD"):
+        return redirect(url_for("session.sign_in_page"), 303)
     return redirect(url_for("session.sign_in_page", next=request.full_path.rstrip("?")))

@@ -22,10 +22,16 @@ class Browser:
             answer = self.post("/sign-in", name=name, password=password)
             assert answer.status_code == 303, answer.text
             self._read_token("/account")
+        cookie = self.client.get_cookie("everpx")
+        self._cookie = cookie.value if cookie else ""
 
     def _read_token(self, page: str) -> None:
         found = TOKEN.search(self.client.get(page).text)
         self.csrf = found[1] if found else ""
+
+    def again(self) -> None:
+        """Be signed in as at first, whatever an answer has done to the cookie since."""
+        self.client.set_cookie("everpx", self._cookie, samesite="Strict")
 
     def get(self, path: str, **more: Any) -> TestResponse:
         """Open a page."""
