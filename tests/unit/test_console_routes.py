@@ -1,0 +1,320 @@
+"""Who may ask for what: every address of the console, and everybody who might ask, in one table.
+
+A new route without a row fails, and so does a row without its route.  In the columns: ``nobody`` has not signed in;
+``member`` is Ben, whose photo, key and sign-in the numbers in the addresses mean; ``other`` is Cleo, another member;
+``admin`` is Anna; ``forged`` is Anna's browser, sent here by a foreign page, that is without the CSRF token.  ``in`` is
+the way to the sign-in page.  What is sent along is not always complete: 422 shows that somebody was let through, too.
+"""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from appliance.db import Database
+from appliance.health import service as health
+from appliance.health.models import Severity
+from appliance.jobs import schedule
+from appliance.jobs import service as jobs
+from appliance.jobs.plan import Plan, Rhythm
+from appliance.people import service as people
+from appliance.people import sign_ins
+from appliance.people.audit import By
+from appliance.people.models import ApiToken, Role
+from appliance.words import Message
+from tests.browsers import Browser
+from tests.callers import PASSWORD
+
+TABLE = """
+GET    /                                                        in   200  200  200  200
+GET    /account                                                 in   200  200  200  200
+POST   /account/language                                        in   303  303  303  400
+POST   /account/password                                        in   422  422  422  400
+POST   /account/picture                                         in   422  422  422  400
+POST   /account/sign-ins/<int:sign_in_id>/end                   in   303  404  404  400
+POST   /account/sign-ins/end-others                             in   303  303  303  400
+GET    /activity/                                               in   200  200  200  200
+GET    /activity/<int:job_id>                                   in   403  403  200  200
+POST   /activity/<int:job_id>                                   in   403  403  404  400
+GET    /activity/drawer                                         in   200  200  200  200
+GET    /backup/                                                 in   403  403  200  200
+GET    /backup/<int:drive_id>                                   in   403  403  404  404
+GET    /backup/<int:drive_id>/plan                              in   403  403  404  404
+POST   /backup/<int:drive_id>/run                               in   403  403  404  400
+GET    /backup/<int:drive_id>/schedule                          in   403  403  404  404
+POST   /backup/<int:drive_id>/schedule                          in   403  403  404  400
+GET    /backup/restore/                                         in   403  403  200 200
+GET    /backup/restore/<int:drive_id>                           in   403  403  200 200
+POST   /backup/restore/<int:drive_id>/drill                     in   403  403  200 400
+GET    /backup/runs/<int:run_id>                                in   403  403  404  404
+POST   /backup/runs/<int:run_id>/answer                         in   403  403  404  400
+GET    /drives/                                                 in   403  403  200  200
+GET    /drives/<int:drive_id>                                   in   403  403  404  404
+POST   /drives/<int:drive_id>                                   in   403  403  404  400
+POST   /drives/<int:drive_id>/eject                             in   403  403  404  400
+POST   /drives/<int:drive_id>/retire                            in   403  403  404  400
+POST   /drives/<int:drive_id>/use                               in   403  403  404  400
+GET    /drives/found/<device>                                   in   403  403  404  404
+POST   /drives/found/<device>                                   in   403  403  404  400
+POST   /drives/found/<device>/confirm                           in   403  403  404  400
+POST   /drives/found/<device>/repair                            in   403  403  404  400
+GET    /internal/upload-allowed                                 401  503  503  503  503
+POST   /language                                                303  303  303  303  400
+GET    /live                                                    401  200  200  200  200
+GET    /more                                                    in   200  200  200  200
+GET    /people/                                                 in   403  403  200  200
+GET    /people/<int:user_id>                                    in   403  403  200  200
+POST   /people/<int:user_id>                                    in   403  403  422  400
+POST   /people/<int:user_id>/disable                            in   403  403  303  400
+POST   /people/<int:user_id>/enable                             in   403  403  303  400
+GET    /people/<int:user_id>/password                           in   403  403  200  200
+POST   /people/<int:user_id>/password                           in   403  403  422  400
+GET    /people/<int:user_id>/remove                             in   403  403  200  200
+POST   /people/<int:user_id>/remove                             in   403  403  422  400
+POST   /people/<int:user_id>/sign-ins/<int:sign_in_id>/end      in   403  403  404  400
+POST   /people/<int:user_id>/sign-ins/end                       in   403  403  303  400
+GET    /people/add                                              in   403  403  200  200
+POST   /people/add                                              in   403  403  422  400
+GET    /photos/                                                 in   200  200  200  200
+GET    /photos/upload                                           in   200  200  200  200
+GET    /sign-in                                                 200  302  302  302  302
+POST   /sign-in                                                 303  303  303  303  400
+POST   /sign-out                                                in   in   in   in   400
+GET    /static/<path:filename>                                  200  200  200  200  200
+GET    /system/                                                 in   403  403  200  200
+GET    /system/about                                            in   403  403  200  200
+GET    /system/health                                           in   403  403  200  200
+POST   /system/health/<int:issue_id>/fix                        in   403  403  404  400
+POST   /system/health/<int:issue_id>/quiet                      in   403  403  303  400
+POST   /system/health/look                                      in   403  403  303  400
+GET    /system/history                                          in   403  403  200  200
+GET    /system/keys                                             in   403  403  200  200
+POST   /system/keys                                             in   403  403  422  400
+POST   /system/keys/<int:token_id>/end                          in   403  403  404  400
+GET    /system/plugins                                          in   403  403  200  200
+GET    /system/plugins/<name>                                   in   403  403  404  404
+POST   /system/plugins/<name>                                   in   403  403  404  400
+POST   /system/plugins/<name>/switch                            in   403  403  404  400
+POST   /system/plugins/restart                                  in   403  403  303  400
+GET    /system/schedules                                        in   403  403  200  200
+GET    /system/schedules/<int:schedule_id>                      in   403  403  200  200
+POST   /system/schedules/<int:schedule_id>                      in   403  403  422  400
+GET    /system/settings                                         in   403  403  200  200
+POST   /system/settings/<group>                                 in   403  403  404  400
+GET    /wizard                                                  302  302  302  302  302
+POST   /wizard                                                  303  303  303  303  400
+GET    /wizard/cold                                             in   403  403  200  200
+GET    /wizard/first                                            in   403  403  200  200
+GET    /wizard/hot                                              in   403  403  200  200
+GET    /wizard/next                                             in   403  403  302  302
+GET    /wizard/schedule                                         in   403  403  303  303
+POST   /wizard/schedule                                         in   403  403  303  400
+GET    /api/v1/                                                 401  200  200  200  200
+GET    /api/v1/backup                                           401  403  403  200  200
+GET    /api/v1/backup/<int:drive_id>                            401  403  403  404  404
+GET    /api/v1/backup/<int:drive_id>/drills                     401  403  403  404  404
+POST   /api/v1/backup/<int:drive_id>/drills                     401  403  403  404  400
+POST   /api/v1/backup/<int:drive_id>/restore                    401  403  403  422  400
+POST   /api/v1/backup/<int:drive_id>/run                        401  403  403  404  400
+PUT    /api/v1/backup/<int:drive_id>/schedule                   401  403  403  422  400
+PUT    /api/v1/backup/<int:drive_id>/sources                    401  403  403  404  400
+GET    /api/v1/backup/runs                                      401  403  403  200  200
+GET    /api/v1/backup/runs/<int:run_id>                         401  403  403  404  404
+POST   /api/v1/backup/runs/<int:run_id>/answer                  401  403  403  422  400
+POST   /api/v1/claim                                            422  422  422  422  400
+GET    /api/v1/drives                                           401  403  403  200  200
+GET    /api/v1/drives/<int:drive_id>                            401  403  403  404  404
+PATCH  /api/v1/drives/<int:drive_id>                            401  403  403  404  400
+POST   /api/v1/drives/<int:drive_id>/eject                      401  403  403  404  400
+POST   /api/v1/drives/<int:drive_id>/retire                     401  403  403  404  400
+GET    /api/v1/drives/<int:drive_id>/space                      401  403  403  404  404
+POST   /api/v1/drives/<int:drive_id>/use                        401  403  403  404  400
+POST   /api/v1/drives/adopt                                     401  403  403  422  400
+POST   /api/v1/drives/confirm                                   401  403  403  422  400
+POST   /api/v1/drives/confirmation                              401  403  403  422  400
+POST   /api/v1/drives/format                                    401  403  403  422  400
+POST   /api/v1/drives/repair                                    401  403  403  422  400
+GET    /api/v1/events                                           401  403  403  200  200
+PUT    /api/v1/files/<path:name>                                401  503  503  503  400
+GET    /api/v1/health                                           401  403  403  200  200
+POST   /api/v1/health/<int:issue_id>/fix                        401  403  403  404  400
+PUT    /api/v1/health/<int:issue_id>/quiet                      401  403  403  422  400
+GET    /api/v1/jobs                                             401  200  200  200  200
+GET    /api/v1/jobs/<int:job_id>                                401  200  200  200  200
+POST   /api/v1/jobs/<int:job_id>/cancel                         401  403  403  202  400
+GET    /api/v1/jobs/<int:job_id>/log                            401  403  403  200  200
+POST   /api/v1/jobs/<int:job_id>/pause                          401  403  403  202  400
+POST   /api/v1/jobs/<int:job_id>/resume                         401  403  403  202  400
+POST   /api/v1/known                                            401  422  422  422  400
+GET    /api/v1/openapi.json                                     401  200  200  200  200
+GET    /api/v1/people                                           401  403  403  200  200
+POST   /api/v1/people                                           401  403  403  422  400
+GET    /api/v1/people/<int:user_id>                             401  403  200  200  200
+PATCH  /api/v1/people/<int:user_id>                             401  403  403  200  400
+PUT    /api/v1/people/<int:user_id>/password                    401  403  403  422  400
+POST   /api/v1/people/<int:user_id>/removal                     401  403  403  422  400
+GET    /api/v1/plugins                                          401  403  403  200  200
+PATCH  /api/v1/plugins/<name>                                   401  403  403  404  400
+GET    /api/v1/schedules                                        401  403  403  200  200
+PUT    /api/v1/schedules/<int:schedule_id>                      401  403  403  422  400
+DELETE /api/v1/session                                          401  204  204  204  400
+GET    /api/v1/session                                          401  200  200  200  200
+POST   /api/v1/session                                          422  422  422  422  400
+PUT    /api/v1/session/language                                 401  422  422  422  400
+PUT    /api/v1/session/password                                 401  422  422  422  400
+PUT    /api/v1/session/picture                                  401  422  422  422  400
+DELETE /api/v1/session/sign-ins                                 401  204  204  204  400
+GET    /api/v1/session/sign-ins                                 401  200  200  200  200
+DELETE /api/v1/session/sign-ins/<int:sign_in_id>                401  204  404  404  400
+GET    /api/v1/settings                                         401  403  403  200  200
+PUT    /api/v1/settings/<key>                                   401  403  403  422  400
+GET    /api/v1/tokens                                           401  200  200  200  200
+POST   /api/v1/tokens                                           401  422  422  422  400
+DELETE /api/v1/tokens/<int:token_id>                            401  204  404  404  400
+POST   /api/v1/uploads                                          401  412  412  412  400
+DELETE /api/v1/uploads/<tag>/<upload_id>                        401  412  412  412  400
+PATCH  /api/v1/uploads/<tag>/<upload_id>                        401  412  412  412  400
+"""
+
+COLUMNS = ("nobody", "member", "other", "admin", "forged")
+
+#: What the numbers and names in the addresses stand for.
+PARTS = {"user_id": "3", "name": "none", "tag": "HOT-1", "filename": "everpx.css", "key": "station.time_zone"}
+
+#: What some forms need to be let through to the end.
+FORMS = {
+    "POST /sign-in": {"name": "Ben", "password": PASSWORD},
+}
+
+World = dict[str, Browser]
+
+
+@pytest.fixture
+def world(app: Flask, db: Database) -> World:
+    """A family, one of everything that has a number, and a browser for each column."""
+    with db.writing() as session:
+        people.add(session, By(), name="Anna", password=PASSWORD, role=Role.ADMIN)
+        people.add(session, By(), name="Ben", password=PASSWORD)
+        people.add(session, By(), name="Cleo", password=PASSWORD)
+        session.add(ApiToken(token_hash="x", user_id=2, name="Bens"))
+        words = Message("test")
+        jobs.start(session, "health.check", title=words, lock="test", asked_by=2)
+        schedule.upsert(session, "backup.run", "cold:1", Plan(Rhythm.DAILY), title=words)
+        health.tell(session, health.Finding("test", Severity.WARNING, words, words))
+        sign_ins.open_for(session, people.get(session, 2), "", "")
+    names = {"nobody": "", "member": "Ben", "other": "Cleo", "admin": "Anna", "forged": "Anna"}
+    return {column: Browser(app, name) for column, name in names.items()}
+
+
+class Snapshot:
+    """The database as it was; tells whether anything was committed since, and goes back to it."""
+
+    def __init__(self, path: Path) -> None:
+        self._now, self._kept = sqlite3.connect(path), sqlite3.connect(":memory:")
+        self._now.backup(self._kept)
+        self._version = self._read()
+
+    def _read(self) -> int:
+        return int(self._now.execute("PRAGMA data_version").fetchone()[0])
+
+    def is_changed(self) -> bool:
+        return self._read() != self._version
+
+    def restore(self) -> None:
+        if self.is_changed():
+            self._kept.backup(self._now)
+            self._version = self._read()
+
+    def close(self) -> None:
+        self._now.close()
+        self._kept.close()
+
+
+@pytest.fixture
+def snapshot(world: World, db: Database) -> Iterator[Snapshot]:
+    """The database with this world in it, to go back to after each change."""
+    kept = Snapshot(db.path)
+    yield kept
+    kept.close()
+
+
+def _rows() -> dict[str, dict[str, str]]:
+    """``GET /people/`` -> column -> status."""
+    rows = {}
+    for line in TABLE.strip().splitlines():
+        method, path, *statuses = line.split()
+        rows[f"{method} {path}"] = dict(zip(COLUMNS, statuses, strict=True))
+    return rows
+
+
+def _routes(app: Flask) -> Iterator[str]:
+    for rule in app.url_map.iter_rules():
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            yield f"{method} {rule.rule}"
+
+
+def _address(path: str) -> str:
+    return re.sub(r"<(?:\w+:)?(\w+)>", lambda part: PARTS.get(part[1], "1"), path)
+
+
+def _ask(browser: Browser, route: str, *, forged: bool = False) -> TestResponse:
+    browser.again()
+    method, path = route.split(" ", 1)
+    address = _address(path)
+    if method == "GET":
+        return browser.client.get(address)
+    headers = {} if forged or not browser.csrf else {"X-CSRFToken": browser.csrf}
+    if address.startswith("/api/"):
+        return browser.client.open(address, method=method, json={}, headers=headers)
+    form = {} if forged else {"csrf_token": browser.csrf}
+    return browser.client.open(address, method=method, data=form | FORMS.get(route, {}))
+
+
+def _said(answer: TestResponse) -> str:
+    if answer.status_code in (302, 303) and answer.headers["Location"].startswith("/sign-in"):
+        return "in"
+    return str(answer.status_code)
+
+
+def _loose_headers(answer: TestResponse) -> list[str]:
+    """What a browser would be allowed that it must not be."""
+    given = answer.headers
+    policy = given["Content-Security-Policy"]
+    strict = {
+        "default-src 'none'": "default-src 'none'" in policy,
+        "framed by nobody": "frame-ancestors 'none'" in policy or "sandbox" in policy,
+        "no inline script or style": "unsafe-" not in policy and "*" not in policy,
+        "nosniff": given["X-Content-Type-Options"] == "nosniff",
+        "referrer": given["Referrer-Policy"] == "same-origin",
+        "opener": given["Cross-Origin-Opener-Policy"] == "same-origin",
+        "embedder": given["Cross-Origin-Resource-Policy"] == "same-origin",
+        "not kept": given["Cache-Control"] == "no-store" or answer.request.path.startswith("/static/"),
+        "not for other origins": "Access-Control-Allow-Origin" not in given,
+    }
+    return [rule for rule, kept in strict.items() if not kept]
+
+
+def test_every_route_has_a_row_and_every_row_a_route(app: Flask) -> None:
+    assert sorted(_routes(app)) == sorted(_rows())
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_everybody_gets_what_the_table_says_and_no_get_changes_anything(
+    column: str, world: World, snapshot: Snapshot
+) -> None:
+    wrong = {}
+    for route, expected in _rows().items():
+        with closing(_ask(world[column], route, forged=column == "forged")) as answer:
+            said = _said(answer)
+            assert _loose_headers(answer) == [], route
+        if said != expected[column]:
+            wrong[route] = f"{said} instead of {expected[column]}"
+        if route.startswith("GET") and snapshot.is_changed():
+            wrong[route] = "changed the database"
+        snapshot.restore()
+    assert wrong == {}
