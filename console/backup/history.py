@@ -1,6 +1,6 @@
 """Past runs as people look at them: a calendar strip, a list, and one sentence each."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -10,7 +10,7 @@ from markupsafe import Markup
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from appliance.backup.models import BackupRun, Drill, RunState
+from appliance.backup.models import BackupRun, RunState
 from appliance.db import now
 from console import charts
 from console.charts import DayMark
@@ -88,31 +88,12 @@ class Run:
         return (self.row.finished - self.row.started).total_seconds() if self.row.finished else None
 
 
-def latest(session: Session, drive_id: int, limit: int = 30) -> list[Run]:
-    """A drive's newest runs."""
-    wanted = select(BackupRun).where(BackupRun.cold_drive_id == drive_id)
-    return [Run(row) for row in session.scalars(wanted.order_by(BackupRun.id.desc()).limit(limit))]
-
-
-def last_proof(session: Session, drive_id: int) -> BackupRun | None:
-    """The last run after which everything was on the drive and proven."""
-    good = (RunState.PROVEN, RunState.NOTHING_TO_DO)
-    wanted = select(BackupRun).where(BackupRun.cold_drive_id == drive_id, BackupRun.state.in_(good))
-    return session.scalars(wanted.order_by(BackupRun.id.desc()).limit(1)).first()
-
-
 def braked(session: Session, drive_id: int) -> BackupRun | None:
     """The run that waits for an answer."""
     newest = session.scalars(
         select(BackupRun).where(BackupRun.cold_drive_id == drive_id).order_by(BackupRun.id.desc()).limit(1)
     ).first()
     return newest if newest and newest.state is RunState.BRAKED and newest.answer is None else None
-
-
-def drills(session: Session, drive_id: int, limit: int = 6) -> Sequence[Drill]:
-    """The last restore drills."""
-    wanted = select(Drill).where(Drill.cold_drive_id == drive_id).order_by(Drill.id.desc()).limit(limit)
-    return session.scalars(wanted).all()
 
 
 def strip(session: Session, drive_id: int, name: str) -> tuple[Markup, list[Run]]:

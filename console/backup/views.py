@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
@@ -10,9 +9,10 @@ from flask_babel import gettext
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
+from appliance.backup import preview, service
 from appliance.backup.models import BackupRun, RunState
 from appliance.drives import service as drives
-from appliance.drives.models import Drive, DriveRole, DriveState, PowerState
+from appliance.drives.models import Drive, DriveRole, PowerState
 from appliance.errors import Invalid, NotFound
 from appliance.jobs import service as jobs
 from appliance.jobs.models import Job, Schedule
@@ -26,9 +26,9 @@ from console.shell import done, problems_of, show
 from console.station import station
 from console.translate import say
 
-service: Any = None  # until it is there
 blueprint = Blueprint("backup", __name__, template_folder="templates", url_prefix="/backup")
 blueprint.register_blueprint(restore.blueprint)
+DRILLS_SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Copy:
 
     card: Card
     proof: BackupRun | None
+    files: int  # proven copies on it
     question: BackupRun | None  # the brake's
-    rotation: Message | None
     schedule: Schedule | None
     strip: Markup
     runs: list[Run]
@@ -69,9 +69,9 @@ def _copy(session: Session, card: Card) -> Copy:
     strip, runs = history.strip(session, drive.id, drive.name)
     return Copy(
         card=card,
-        proof=history.last_proof(session, drive.id),
+        proof=service.last_proven(session, drive.id),
+        files=service.holds(session, drive.id),
         question=history.braked(session, drive.id) if card.job is None else None,
-        rotation=None,
         schedule=planning.schedule_of(session, drive),
         strip=strip,
         runs=runs,
@@ -85,7 +85,15 @@ def page() -> ResponseReturnValue:
     with station().db.reading() as session:
         here = cards.gather(session, station()).cards
         shown = [_copy(session, card) for card in here if card.drive.role is DriveRole.COLD]
-    return show("backup/page.html", "live", shown=shown, legend=history.legend())
+        rotation = service.rotation(session)
+    away = sorted((copy.card for copy in shown if not copy.card.found), key=lambda card: (_last(card), card.drive.id))
+    following = rotation[away[0].drive.id] if len(shown) > 1 and away else None
+    return show("backup/page.html", "live", shown=shown, legend=history.legend(), following=following)
+
+
+def _last(card: Card) -> float:
+    """When a drive was last here; a drive that never was comes first."""
+    return card.drive.last_here.timestamp() if card.drive.last_here else 0.0
 
 
 @blueprint.get("/<int:drive_id>")
@@ -93,26 +101,19 @@ def page() -> ResponseReturnValue:
 def drive(drive_id: int) -> ResponseReturnValue:
     """One of them: every copy so far, and whether it is good."""
     with station().db.reading() as session:
-        card = cards.one(session, station(), cold_drive(session, drive_id))
-        copy, drills = _copy(session, card), history.drills(session, drive_id)
+        card = cards.one(session, station(), service.cold(session, drive_id))
+        copy, drills = _copy(session, card), service.drills(session, drive_id, DRILLS_SHOWN)
     return show("backup/drive.html", "live", copy=copy, drills=drills, legend=history.legend())
-
-
-def cold_drive(session: Session, drive_id: int) -> Drive:
-    """A drive that keeps a copy.  Raises NotFound."""
-    found = session.get(Drive, drive_id)
-    if found is None or found.role is not DriveRole.COLD or found.state is DriveState.RETIRED:
-        raise NotFound(what="drive")
-    return found
 
 
 @blueprint.get("/<int:drive_id>/plan")
 @admin_only
 def plan(drive_id: int) -> ResponseReturnValue:
     """What a copy would do now, in a sentence."""
+    sentence = preview.words(station().db, station().places, drive_id)
     with station().db.reading() as session:
-        cold_drive(session, drive_id)
-    return show("backup/plan.html", "sentence", sentence="")
+        drive = service.cold(session, drive_id)
+    return show("backup/plan.html", "sentence", sentence=sentence, drive=drive)
 
 
 @blueprint.post("/<int:drive_id>/run")
@@ -120,7 +121,7 @@ def plan(drive_id: int) -> ResponseReturnValue:
 def run_now(drive_id: int) -> ResponseReturnValue:
     """Start a copy."""
     with station().db.writing() as session:
-        service.start(session, cold_drive(session, drive_id).id, asked_by=me().id)
+        service.start(session, drive_id, asked_by=me().id)
     return done(gettext("The copy starts in a moment."), "backup.page")
 
 
@@ -129,7 +130,7 @@ def run_now(drive_id: int) -> ResponseReturnValue:
 def schedule(drive_id: int) -> ResponseReturnValue:
     """When it gets its copy."""
     with station().db.reading() as session:
-        drive = cold_drive(session, drive_id)
+        drive = service.cold(session, drive_id)
         planned = planning.plan_of(planning.schedule_of(session, drive))
     return _schedule_form(drive, planning.as_form(planned) if planned else planning.NIGHTLY, {})
 
@@ -139,7 +140,7 @@ def schedule(drive_id: int) -> ResponseReturnValue:
 def set_schedule(drive_id: int) -> ResponseReturnValue:
     """Change that."""
     with station().db.reading() as session:
-        drive = cold_drive(session, drive_id)
+        drive = service.cold(session, drive_id)
     try:
         planned = planning.from_form()
     except Invalid as error:
@@ -181,8 +182,7 @@ def answer(run_id: int) -> ResponseReturnValue:
     """Answer the brake."""
     given = request.form.get("answer", "")
     with station().db.writing() as session:
-        row = _run(session, run_id)
-        service.answer(session, row.id, given)
+        row = service.answer(session, run_id, given, asked_by=me().id)
     words = gettext("The copy goes on.") if given == "go" else gettext("Nothing was copied. The copy stays as it is.")
     return done(words, "backup.drive", drive_id=row.cold_drive_id)
 

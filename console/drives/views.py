@@ -1,8 +1,10 @@
 """Drives as physical things: what is plugged in, what it holds, how it is, and what may be done with it."""
 
+from datetime import UTC, datetime
+
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
-from flask_babel import format_date, gettext, lazy_gettext
+from flask_babel import format_date, format_datetime, gettext, lazy_gettext
 
 from appliance.drives import power, service
 from appliance.drives.models import COLOURS, DriveRole, DriveState
@@ -16,6 +18,7 @@ from console.station import station
 blueprint = Blueprint("drives", __name__, template_folder="templates", url_prefix="/drives")
 words.install(blueprint)
 MOVES_SHOWN = 12
+LAST_SECOND = 253_402_214_400  # the end of the year 9999
 STEPS = {
     "off": lazy_gettext("Switched off"),
     "spinning_up": lazy_gettext("Switching on"),
@@ -25,6 +28,12 @@ STEPS = {
 }
 blueprint.add_app_template_filter(lambda step: str(STEPS.get(step.value, step.value)), "step_words")
 blueprint.add_app_template_filter(lambda day: format_date(day, "medium"), "date_words")
+blueprint.add_app_template_filter(lambda seconds: format_datetime(_moment(seconds), "medium"), "epoch_words")
+
+
+def _moment(seconds: int) -> datetime:
+    """A file's own time; one that no calendar has is shown as the nearest that it has."""
+    return datetime.fromtimestamp(min(max(seconds, 0), LAST_SECOND), UTC)
 
 
 @blueprint.get("/")

@@ -1,6 +1,5 @@
 """The steps of the wizard, and which of them are open: read from what is so, never from a note."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flask_babel import gettext
@@ -43,13 +42,6 @@ def first_open(session: Session) -> str:
         return "cold"
     planned = session.scalar(select(exists().where(Schedule.kind == "backup.run")))
     return "first" if planned else "schedule"
-
-
-def cold_drives(session: Session) -> Sequence[Drive]:
-    """The drives that keep a copy, in the order they were handed over."""
-    return session.scalars(
-        select(Drive).where(Drive.role == DriveRole.COLD, Drive.state == DriveState.ACTIVE).order_by(Drive.number)
-    ).all()
 
 
 def _has(session: Session, role: DriveRole) -> bool:

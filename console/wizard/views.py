@@ -5,13 +5,12 @@ and resumed by anybody who may (``/wizard/next``).  Nothing here writes to a dri
 of the drives room, behind a yes of its own.
 """
 
-from typing import Any
-
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user
 
+from appliance.backup import service as backup
 from appliance.drives.models import COLOURS, DriveRole
 from appliance.errors import ApplianceError, Invalid
 from appliance.people import service as people
@@ -25,7 +24,6 @@ from console.shell import problems_of, show
 from console.station import station
 from console.wizard import steps
 
-backup: Any = None  # until it is there
 blueprint = Blueprint("wizard", __name__, template_folder="templates", url_prefix="/wizard")
 FACES = ("", "🐻", "🦊", "🐼", "🐱", "🐶", "🦉", "🐸", "🐝", "🌻", "🌊", "⛰️")
 
@@ -140,14 +138,14 @@ def set_schedule() -> ResponseReturnValue:
     except ApplianceError as error:
         return _schedule_form(planning.as_typed(request.form), problems_of(error), error.status)
     with station().db.writing() as session:
-        for drive in steps.cold_drives(session):
+        for drive in backup.colds(session):
             backup.schedule(session, drive.id, plan)
     return redirect(url_for("wizard.first"), 303)
 
 
 def _schedule_form(form: planning.Typed, problems: dict[str, str], status: int = 200) -> ResponseReturnValue:
     with station().db.reading() as session:
-        drives = steps.cold_drives(session)
+        drives = backup.colds(session)
     if not drives:
         return redirect(url_for("wizard.cold"), 303)
     return show(

@@ -1,0 +1,80 @@
+"""A station in a process of its own, with real test drives; what browser tests look at."""
+
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+REPO = Path(__file__).parents[2]
+READY_WITHIN_S = 60
+BLUE, GREEN = "Blue-drive", "Green-drive"
+
+
+@dataclass
+class RunningStation:
+    """A station in a process of its own; ``url`` is its console behind nginx."""
+
+    data: Path
+    url: str
+    claim_code: str
+    process: "subprocess.Popen[str]"
+    states: dict[str, Any] = field(default_factory=dict)  # name -> storage state of a signed-in browser
+
+    def pull(self, name: str) -> None:
+        """Pull the plug of a drive, whatever is going on."""
+        self._move("unplug", name)
+
+    def plug(self, name: str) -> None:
+        """Plug a drive in."""
+        self._move("plug", name)
+
+    def _move(self, action: str, name: str) -> None:
+        argv = [sys.executable, "-m", "appliance.station", "--data", str(self.data), action, name]
+        subprocess.run(argv, cwd=REPO, check=True, capture_output=True, timeout=60)
+
+    def stop(self) -> None:
+        """End it in order; drives are let go."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(10)
+        shutil.rmtree(self.data, ignore_errors=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def start_station() -> RunningStation:
+    """A new station on a free port; its data lies where its own user can reach it."""
+    data = Path(tempfile.mkdtemp(prefix="everpx-", dir="/var/tmp"))
+    data.chmod(0o755)
+    port = _free_port()
+    log = (data / "launcher.log").open("w+")
+    argv = [sys.executable, "-m", "appliance.station", "--data", str(data), "--port", str(port), "--drive-size", "700M"]
+    process = subprocess.Popen(argv, cwd=REPO, stdout=log, stderr=subprocess.STDOUT, text=True)
+    station = RunningStation(data, f"http://127.0.0.1:{port}", "", process)
+    end = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < end and process.poll() is None:
+        said = (data / "launcher.log").read_text()
+        if code := re.search(r"Claim code: (\S+)", said):
+            station.claim_code = code[1]
+            log.close()
+            return station
+        time.sleep(0.1)
+    log.close()
+    said = (data / "launcher.log").read_text()
+    station.stop()
+    raise RuntimeError(f"the station did not start:\n{said}")

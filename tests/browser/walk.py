@@ -1,0 +1,57 @@
+"""What people do in the browser, step by step; tests and the shared station use the same steps."""
+
+import re
+
+from playwright.sync_api import Page, expect
+from running_station import RunningStation
+
+PASSWORD = "four green words here"
+SLOW = 40_000  # ms; a drive is prepared by real programs
+
+
+def claim(page: Page, station: RunningStation, name: str) -> None:
+    """The first step of the wizard, reached by the QR code's address."""
+    page.goto(f"{station.url}/wizard?code={station.claim_code}")
+    page.locator("#name").fill(name)
+    page.locator("#password").fill(PASSWORD)
+    page.locator("#again").fill(PASSWORD)
+    page.get_by_role("button", name="This box is mine").click()
+    expect(page.get_by_role("heading", name="Which drive holds everything?")).to_be_visible()
+
+
+def hand_over(page: Page, station: RunningStation, role: str) -> None:
+    """Choose the first drive that is offered, as it is, and wait until it is in use."""
+    page.goto(f"{station.url}/wizard/{role}")
+    words = "Use it to hold everything" if role == "hot" else "Use it to keep the copy"
+    page.get_by_role("link", name=words).first.click()
+    page.get_by_role("button", name="Yes, use this drive").click()
+    page.get_by_role("link", name="Go on", exact=True).click(timeout=SLOW)
+
+
+def schedule(page: Page) -> None:
+    """Take the usual choice: every night."""
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("heading", name=re.compile("Ready"))).to_be_visible()
+
+
+def sign_in(page: Page, station: RunningStation, name: str) -> None:
+    """By picture and password."""
+    page.goto(f"{station.url}/")
+    page.get_by_role("link", name=name).click()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("navigation", name="Main", exact=True)).to_be_visible()
+
+
+def add_member(page: Page, station: RunningStation, name: str) -> None:
+    """Another person, by the REST API of the signed-in browser."""
+    page.goto(f"{station.url}/")
+    token = page.locator("body").get_attribute("hx-headers") or ""
+    header = re.search(r'"X-CSRFToken": "([^"]+)"', token)
+    assert header
+    answer = page.request.post(
+        f"{station.url}/api/v1/people",
+        data={"name": name, "password": PASSWORD, "role": "member"},
+        headers={"X-CSRFToken": header[1], "Referer": station.url},
+    )
+    assert answer.ok, answer.text()
