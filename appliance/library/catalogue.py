@@ -9,7 +9,7 @@ The statements are built once, on tables instead of entities: building them anew
 from datetime import datetime, tzinfo
 from typing import NamedTuple, cast
 
-from sqlalchemy import Table, bindparam, func, or_, select, update
+from sqlalchemy import Table, bindparam, delete, func, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
@@ -151,3 +151,8 @@ def find_by_digest(session: Session, user_id: int, folder: str, digest: bytes) -
 def finish_upload(session: Session, upload_id: str, file_id: int) -> None:
     """Note what became of an upload, for a client that did not hear the answer."""
     session.execute(update(Upload).where(Upload.id == upload_id).values(finished=now(), file_id=file_id))
+
+
+def forget_media(session: Session, file_id: int) -> None:
+    """A file that is no photo or video (any more) is in nobody's timeline."""
+    session.execute(delete(Media).where(Media.file_id == file_id))

@@ -254,4 +254,3 @@ def _told(ticket: Ticket[Flushed, Stored]) -> Iterator[None]:
         ticket.error = error
     except OSError as error:
         ticket.error = room.meaning(error, ticket.request.mount, ticket.request.size) or error
-

@@ -1,0 +1,239 @@
+"""Bringing the rows in step with what lies on a HOT drive: files copied there by other ways, and files that are gone.
+
+A folder whose fingerprint is that of its last walk is skipped whole.  A row goes only when its folder was read without
+a problem on a drive that is surely there; a folder that cannot be read keeps its rows.  Everything is done a folder at
+a time, each in its own transaction, so that a cut costs one folder, and the memory is that of the largest folder.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import Any, NamedTuple
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from appliance.db import Database, now
+from appliance.drives.mounts import Mount, hot_mounts
+from appliance.jobs.progress import Progress
+from appliance.jobs.schedule import zone
+from appliance.library import catalogue, room, scan
+from appliance.library.beneath import open_beneath
+from appliance.library.contents import digest_of
+from appliance.library.formats import HEAD, Format, format_of
+from appliance.library.models import Folder, StoredFile
+from appliance.library.scan import Entry, Listing
+from appliance.library.taken import Taken, from_name, taken
+from appliance.people.models import Role, User, UserState
+from appliance.words import N_, Message
+
+HASH_SHARE = (20, 100)  # of the bar; the walk fills what is before
+HASH_BATCH = 64
+
+
+class Seen(NamedTuple):
+    """What a look at a new or changed file has shown."""
+
+    entry: Entry
+    format: Format | None
+    taken: Taken | None
+
+
+class Owners:
+    """Whose files a folder holds: below a person's folder theirs; other files came with a drive that an admin took."""
+
+    def __init__(self, session: Session) -> None:
+        users = session.scalars(select(User).order_by(User.id)).all()
+        self._by_folder = {user.folder.casefold(): user.id for user in users}
+        admins = [u.id for u in users if u.role is Role.ADMIN and u.state is UserState.ACTIVE]
+        self._admin = admins[0] if admins else None
+
+    def of(self, folder: bytes) -> int | None:
+        """The person's id; None while there is nobody at all."""
+        top = folder.partition(b"/")[0].decode("utf-8", "replace").casefold()
+        return self._by_folder.get(top, self._admin)
+
+
+def run(progress: Progress) -> dict[str, Any]:
+    """Walk every HOT drive that is here, then hash what has no hash yet.  Raises DriveGone when one is pulled."""
+    total = {"files": 0, "new": 0, "gone": 0, "unreadable": 0, "hashed": 0}
+    with progress.db.reading() as session:
+        mounts = hot_mounts(session, progress.places)
+        owners, here = Owners(session), zone(session)
+    for mount in mounts:
+        for name, count in (walk(progress, mount, owners, here) | {"hashed": hash_rest(progress, mount)}).items():
+            total[name] += count
+    return total
+
+
+def walk(progress: Progress, mount: Mount, owners: Owners, here: tzinfo) -> dict[str, int]:
+    """Compare every folder with its rows; counts of what was new, gone and unreadable."""
+    counts = {"files": 0, "new": 0, "gone": 0, "unreadable": 0}
+    walked: set[bytes] = set()
+    stage = Message(N_("Looking through {drive}"), {"drive": mount.name})
+    for listing in scan.walk(mount.path):
+        progress.step(stage, counts["files"], unit="files", share=(0, HASH_SHARE[0]))
+        counts["files"] += len(listing.files)
+        walked.add(listing.path)
+        if listing.problem is not None:
+            counts["unreadable"] += 1
+            walked |= _below(progress.db, mount.drive_id, listing.path)
+            continue
+        _compare(progress.db, mount, listing, owners, here, counts)
+    mount.check()  # a drive that was pulled while it was read looks emptier than it is
+    counts["gone"] += _forget_folders(progress.db, mount, walked)
+    return counts
+
+
+def _compare(
+    db: Database, mount: Mount, listing: Listing, owners: Owners, here: tzinfo, counts: dict[str, int]
+) -> None:
+    with db.reading() as session:
+        same = (Folder.drive_id == mount.drive_id, Folder.path == listing.path)
+        folder = session.scalars(select(Folder).where(*same)).first()
+        if folder is None and not listing.files:
+            return
+        if folder is not None and folder.fingerprint == listing.fingerprint:
+            return
+        known = _known(session, folder)
+    changed = [e for e in listing.files if known.get(e.name) != (e.size, e.modified_ns)]
+    gone = known.keys() - {e.name for e in listing.files}
+    seen = _look(mount, listing.path, changed, here)
+    mount.check()
+    with db.writing() as session:
+        folder_id = catalogue.folder_id(session, mount.drive_id, listing.path)
+        for found in seen:
+            _note(session, folder_id, found, owners.of(listing.path), here)
+        for name in gone:
+            session.execute(delete(StoredFile).where(StoredFile.folder_id == folder_id, StoredFile.name == name))
+        complete = listing.fingerprint if len(seen) == len(changed) else None
+        session.execute(update(Folder).where(Folder.id == folder_id).values(fingerprint=complete))
+    counts["new"] += len(seen)
+    counts["gone"] += len(gone)
+    counts["unreadable"] += len(changed) - len(seen)
+
+
+def _known(session: Session, folder: Folder | None) -> dict[bytes, tuple[int, int]]:
+    if folder is None:
+        return {}
+    rows = session.execute(
+        select(StoredFile.name, StoredFile.size, StoredFile.modified_ns).where(StoredFile.folder_id == folder.id)
+    )
+    return {name: (size, modified) for name, size, modified in rows}
+
+
+def _look(mount: Mount, folder: bytes, entries: Iterable[Entry], here: tzinfo) -> list[Seen]:
+    """What each file is and when it was taken; one that cannot be read is left for the next walk."""
+    seen = []
+    with room.opened(mount) as root:
+        for entry in entries:
+            try:
+                fd = open_beneath(root, catalogue.joined(folder, entry.name), os.O_RDONLY | os.O_NONBLOCK)
+            except OSError:
+                continue
+            try:
+                seen.append(_seen(fd, entry, here))
+            except OSError:
+                continue
+            finally:
+                os.close(fd)
+    return seen
+
+
+def _seen(fd: int, entry: Entry, here: tzinfo) -> Seen:
+    found = format_of(os.pread(fd, HEAD, 0))
+    if found is None:
+        return Seen(entry, None, None)
+    moment = now()
+    when = taken(fd, entry.size, found, here, moment) or from_name(os.fsdecode(entry.name), here, moment)
+    if when is None:
+        at = min(moment, datetime.fromtimestamp(max(0, entry.modified_ns) / 1e9, UTC))
+        when = Taken(at.astimezone(here).replace(tzinfo=None), at, "file")
+    return Seen(entry, found, when)
+
+
+def _note(session: Session, folder_id: int, seen: Seen, owner: int | None, here: tzinfo) -> None:
+    entry = seen.entry
+    file_id = catalogue.record(
+        session,
+        folder_id=folder_id,
+        name=entry.name,
+        size=entry.size,
+        modified_ns=entry.modified_ns,
+        digest=None,
+    )
+    if seen.format is None or seen.taken is None or owner is None:
+        catalogue.forget_media(session, file_id)
+        return
+    catalogue.record_media(session, file_id=file_id, user_id=owner, kind=seen.format.kind, taken=seen.taken, zone=here)
+
+
+def _below(db: Database, drive_id: int, path: bytes) -> set[bytes]:
+    """Known folders below one that cannot be read: nobody has seen them go."""
+    with db.reading() as session:
+        paths = session.scalars(select(Folder.path).where(Folder.drive_id == drive_id)).all()
+    return {p for p in paths if p.startswith(path + b"/") or not path}
+
+
+def _forget_folders(db: Database, mount: Mount, walked: set[bytes]) -> int:
+    """Folders that are no longer there: their files' rows go; how many.  The folder's row stays, copies refer to it."""
+    gone = 0
+    with db.reading() as session:
+        rows = session.execute(select(Folder.id, Folder.path).where(Folder.drive_id == mount.drive_id)).all()
+    for folder_id, path in rows:
+        if path not in walked:
+            with db.writing() as session:
+                done = session.execute(delete(StoredFile).where(StoredFile.folder_id == folder_id))
+                gone += done.rowcount  # type: ignore[attr-defined]
+                session.execute(update(Folder).where(Folder.id == folder_id).values(fingerprint=None))
+    return gone
+
+
+def hash_rest(progress: Progress, mount: Mount) -> int:
+    """Read every file that nobody has read yet; how many.  One that changes meanwhile waits for the next walk."""
+    done, after = 0, 0
+    stage = Message(N_("Reading new files on {drive}"), {"drive": mount.name})
+    while batch := _without_digest(progress.db, mount.drive_id, after):
+        digests = []
+        with room.opened(mount) as root:
+            for file_id, path, size, modified_ns in batch:
+                progress.step(stage, done, unit="files", share=HASH_SHARE)
+                digest = _read(root, path, size, modified_ns)
+                if digest is not None:
+                    digests.append((file_id, size, modified_ns, digest))
+                done += 1
+        _keep(progress.db, digests)
+        after = batch[-1][0]
+    return done
+
+
+def _without_digest(db: Database, drive_id: int, after: int) -> Sequence[tuple[int, bytes, int, int]]:
+    with db.reading() as session:
+        rows = session.execute(
+            select(StoredFile.id, Folder.path, StoredFile.name, StoredFile.size, StoredFile.modified_ns)
+            .join(Folder, Folder.id == StoredFile.folder_id)
+            .where(Folder.drive_id == drive_id, StoredFile.digest.is_(None), StoredFile.id > after)
+            .order_by(StoredFile.id)
+            .limit(HASH_BATCH)
+        )
+        return [(row.id, catalogue.joined(row.path, row.name), row.size, row.modified_ns) for row in rows]
+
+
+def _read(root: int, path: bytes, size: int, modified_ns: int) -> bytes | None:
+    try:
+        fd = open_beneath(root, path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            digest = digest_of(fd)
+            facts = os.fstat(fd)
+        finally:
+            os.close(fd)
+    except OSError:
+        return None
+    return digest if (facts.st_size, facts.st_mtime_ns) == (size, modified_ns) else None
+
+
+def _keep(db: Database, digests: Sequence[tuple[int, int, int, bytes]]) -> None:
+    with db.writing() as session:
+        for file_id, size, modified_ns, digest in digests:
+            same = (StoredFile.id == file_id, StoredFile.size == size, StoredFile.modified_ns == modified_ns)
+            session.execute(update(StoredFile).where(*same, StoredFile.digest.is_(None)).values(digest=digest))

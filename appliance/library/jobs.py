@@ -1,0 +1,45 @@
+"""The library's long work: previews, and the walk over HOT; both clear away unfinished uploads."""
+
+from typing import Any
+
+from sqlalchemy import func, select
+
+from appliance.drives.mounts import hot_mounts
+from appliance.jobs.kinds import job_kind
+from appliance.jobs.progress import Progress
+from appliance.library import index, previews, uploads
+from appliance.library.models import Media, PreviewState
+from appliance.library.sandbox import Sandbox
+from appliance.words import N_
+
+NEWEST = 2**62
+
+
+@job_kind("library.previews", N_("Preparing previews"), nice=15)
+def make_previews(progress: Progress) -> dict[str, Any]:
+    """Make what is missing, the newest first.  Resumable: what is done is no longer waiting."""
+    with progress.db.reading() as session:
+        missing = select(func.count()).select_from(Media).where(Media.preview == PreviewState.WAITING)
+        total = session.scalar(missing) or 0
+    done = ready = 0
+    before = NEWEST
+    with Sandbox() as sandbox:
+        while True:
+            progress.step(N_("Preparing previews"), done, max(total, done), unit="photos")
+            with progress.db.reading() as session:
+                mounts = [mount for mount in hot_mounts(session, progress.places) if not mount.read_only]
+                batch = previews.waiting(session, [mount.drive_id for mount in mounts], before)
+            if not batch:
+                break
+            made = previews.make_all(sandbox, mounts, batch)
+            previews.record(progress.db, made)
+            before = batch[-1].media_id
+            done += len(made)
+            ready += sum(item.preview is not None for item in made)
+    return {"made": ready, "without": done - ready, "cleared": uploads.clean(progress.db, progress.places)}
+
+
+@job_kind("library.index", N_("Looking through the drives"), nice=10)
+def look_through(progress: Progress) -> dict[str, Any]:
+    """Bring the rows in step with what lies on the HOT drives, and clear away uploads that nobody continued."""
+    return index.run(progress) | {"cleared": uploads.clean(progress.db, progress.places)}
