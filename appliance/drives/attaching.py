@@ -191,7 +191,9 @@ def unmount(root: Path, tag: str) -> bool:
 def _note_last_sight(root: Path, record: Record) -> None:
     facts = records.last_look(root, record.device, record.sequence)
     if facts is not None:
-        seen = facts | peek.contents(Path(record.path)) | {"dirty": False, "problem": ""}
+        seen = facts | peek.contents(Path(record.path)) | {"problem": ""}
+        if not record.read_only:
+            seen |= {"dirty": False, "unfinished": False}  # it is about to be unmounted cleanly
         records.remember_look(root, record.device, record.sequence, seen)
 
 

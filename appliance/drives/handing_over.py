@@ -86,7 +86,8 @@ def hand_over(progress: Progress, found: Found, *, role: DriveRole, name: str, c
                 written=now().isoformat(timespec="seconds"),
             )
             mark.write(root)
-            drive = _write_row(progress, found, mark, colour, os.statvfs(root))
+            space = os.statvfs(root)
+        drive = _write_row(progress, found, mark, colour, space)
     if owned["unreadable"]:
         progress.log(
             N_("{count} files or folders on it belong to another computer's user and cannot be read by the station."),
@@ -147,10 +148,11 @@ def _mounted_unless_kept(progress: Progress, found: Found, tag: str) -> Iterator
     except BaseException:
         broker("drives.unmount", {"tag": tag})
         raise
-    if not tag.startswith("HOT"):
-        broker("drives.unmount", {"tag": tag})
-        if not found.device.startswith(records.FOLDER_PREFIX):
-            broker("drives.standby", {"disk": found.disk})
+    broker("drives.unmount", {"tag": tag})  # the marker is where it belongs, and no longer only in the journal
+    if tag.startswith("HOT"):
+        broker("drives.mount", request)
+    elif not found.device.startswith(records.FOLDER_PREFIX):
+        broker("drives.standby", {"disk": found.disk})
 
 
 def _write_row(progress: Progress, found: Found, mark: Marker, colour: str, space: os.statvfs_result) -> Drive:

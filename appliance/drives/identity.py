@@ -71,6 +71,8 @@ def verdict(found: Found, inventory: Inventory, drives: Sequence[Drive], own_id:
             Message(N_("{name} is too small to be of use."), name),
             Message(N_("Plug in a larger drive.")),
         )
+    if found.mark is None and found.unfinished and (drive := _pulled(found, inventory, drives)):
+        return _ours(drive)
     if found.problem:
         return _unreadable(found)
     if found.mark is not None:
@@ -128,12 +130,29 @@ def _marked(found: Found, inventory: Inventory, drives: Sequence[Drive], own_id:
         return _wrong(found, drive)
     if found.dirty:
         return _dirty(drive)
+    return _ours(drive)
+
+
+def _ours(drive: Drive) -> Verdict:
     return Verdict(
         VerdictKind.OURS,
         Message(N_("{drive} is here."), {"drive": drive.name}),
         Message(N_("Nothing to do.")),
         drive.id,
     )
+
+
+def _pulled(found: Found, inventory: Inventory, drives: Sequence[Drive]) -> Drive | None:
+    """One of ours that was pulled in use, and whose marker only shows once its journal is replayed.
+
+    UUID and serial must agree, and nobody else may have that UUID; the marker is asked for after mounting, before
+    anybody gets the drive.
+    """
+    drive = next((d for d in drives if d.filesystem_uuid == found.filesystem_uuid != ""), None)
+    if drive is None or drive.state is DriveState.RETIRED or not found.serial or drive.serial != found.serial:
+        return None
+    twins = [other for other in inventory.found if other.filesystem_uuid == found.filesystem_uuid]
+    return drive if len(twins) == 1 else None
 
 
 def _is_the_real_one(found: Found, twins: Sequence[Found], drive: Drive) -> bool:

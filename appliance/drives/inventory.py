@@ -48,6 +48,7 @@ class Found:
     used: int | None = None
     read_only: bool = False  # write-protected by the device itself
     dirty: bool | None = None
+    unfinished: bool = False  # pulled while in use: writes wait in its journal, and a look shows what was before them
     health: str = "unknown"  # good, failing, unknown
     health_details: Mapping[str, Any] = field(default_factory=dict)
     temperature_c: int | None = None
@@ -138,7 +139,7 @@ def _worth_showing(drive: Mapping[str, Any]) -> bool:
 
 def _found(drive: Mapping[str, Any], health: Mapping[str, Any]) -> Found:
     seen = drive["seen"] or {}
-    wanted = ("filesystem", "filesystem_uuid", "label", "capacity", "free", "used", "dirty", "problem")
+    wanted = ("filesystem", "filesystem_uuid", "label", "capacity", "free", "used", "dirty", "unfinished", "problem")
     facts = {key: seen[key] for key in wanted if key in seen}
     return Found(
         device=drive["device"],
@@ -179,7 +180,8 @@ def _with_mount(found: Found, mount: records.Record | None) -> Found:
         found = replace(found, capacity=size, free=free, used=(space.f_blocks - space.f_bfree) * space.f_frsize)
     with contextlib.suppress(OSError):
         found = replace(found, marker=_good_marker(markers.raw(Path(mount.path))))
-    return replace(found, mounted_at=mount.path, mounted_as=mount.tag, dirty=False)
+    dirty = found.dirty if mount.read_only else False  # a dirty one is only ever mounted for reading
+    return replace(found, mounted_at=mount.path, mounted_as=mount.tag, dirty=dirty)
 
 
 def kind_of(drive: Mapping[str, Any], health: Mapping[str, Any]) -> str:

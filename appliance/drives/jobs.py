@@ -172,7 +172,10 @@ def confirm(progress: Progress, *, device: str, drive_id: int, serial: str) -> d
         with lease(progress.places, drive_id, progress):
             _rewrite_marker(progress, found, drive)
         with progress.db.writing() as session:
-            session.get_one(Drive, drive_id).serial = serial
+            row = session.get_one(Drive, drive_id)
+            row.serial = serial
+            if row.role is DriveRole.HOT:
+                row.power_state = PowerState.OFF  # not ejected any more: it may be used
             events.record(
                 session,
                 "drive.recognised",

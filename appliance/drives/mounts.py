@@ -161,9 +161,10 @@ def _ensure(
         return  # ejected by a person, and not unplugged yet
     for found in here:
         judged = verdict(found, inventory, every, station_id(places))
-        if judged.kind is VerdictKind.OURS and judged.drive_id == drive.id:
+        if judged.kind in (VerdictKind.OURS, VerdictKind.DIRTY) and judged.drive_id == drive.id:
             request = {"device": found.device, "tag": drive.tag, "filesystem_uuid": drive.filesystem_uuid}
-            broker("drives.mount", request | {"read_only": found.read_only})
+            dirty = judged.kind is VerdictKind.DIRTY  # its photos can be seen until a person had it repaired
+            broker("drives.mount", request | {"read_only": found.read_only or dirty})
             _keep_only_the_right_one(broker, places, drive)
             _note(db, drive, PowerState.MOUNTED, places)
             return

@@ -29,6 +29,8 @@ NOT_FOR_FILES = frozenset(
 )
 LOOK_OPTIONS = {"ext4": ["noload"], "ext3": ["noload"], "btrfs": ["rescue=nologreplay"]}
 GUARDS = ["nodev", "nosuid", "noexec"]
+EXT_SUPERBLOCK, EXT_NEEDS_RECOVERY = 1024, 0x4
+BTRFS_SUPERBLOCK, BTRFS_LOG_ROOT = 64 * 1024, 96  # the log tree's address, 0 when there is none
 NTFS_UNCLEAN = (14, 15)  # ntfs-3g.probe: hibernated, not cleanly unmounted
 
 
@@ -49,6 +51,7 @@ def look(mount_root: Path, block: Block) -> dict[str, Any]:
         "label": probed.get("LABEL", ""),
         "for_files": probed.get("PART_ENTRY_TYPE", "") not in NOT_FOR_FILES,
         "dirty": None,
+        "unfinished": False,
         "problem": "",
         "marker": None,
         "names": [],
@@ -61,7 +64,9 @@ def look(mount_root: Path, block: Block) -> dict[str, Any]:
         return facts
     mounted = records.live_mount_of(mount_root, block.device)
     try:
-        facts["dirty"] = is_dirty(block.device, filesystem) if mounted is None else False
+        if mounted is None or mounted.read_only:
+            facts["dirty"] = is_dirty(block.device, filesystem)
+            facts["unfinished"] = is_unfinished(block.device, filesystem)
         if mounted is not None:
             facts |= contents(Path(mounted.path))
         else:
@@ -134,6 +139,19 @@ def is_dirty(device: str, filesystem: str) -> bool | None:
     if filesystem in ("exfat", "vfat"):
         with open(f"/dev/{device}", "rb", buffering=0) as boot_sector:
             return fat_dirty(boot_sector.read(512), filesystem)
+    return False
+
+
+def is_unfinished(device: str, filesystem: str) -> bool:
+    """Whether writes wait in the journal for the next mount; until then a look may show what was before them."""
+    with open(f"/dev/{device}", "rb", buffering=0) as file:
+        start = file.read(EXT_SUPERBLOCK + 1024)
+        if filesystem in ("ext3", "ext4"):
+            features = start[EXT_SUPERBLOCK + 0x60 :][:4]
+            return bool(int.from_bytes(features, "little") & EXT_NEEDS_RECOVERY)
+        if filesystem == "btrfs":
+            file.seek(BTRFS_SUPERBLOCK)
+            return any(file.read(BTRFS_LOG_ROOT + 8)[BTRFS_LOG_ROOT:])
     return False
 
 

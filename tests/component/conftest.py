@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from drive_station import Station
 from loop_drives import LoopDrives, Root
 
+from appliance.db import Database
 from appliance.places import Places
 
 
@@ -32,3 +34,9 @@ def root(places: Places, loops: LoopDrives) -> Iterator[Root]:
     daemon = Root(places, loops)
     yield daemon
     daemon.close()
+
+
+@pytest.fixture
+def station(db: Database, places: Places, root: Root, loops: LoopDrives) -> Station:
+    """A station that owns no drive yet."""
+    return Station(db, places, root, loops)

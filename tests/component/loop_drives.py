@@ -1,4 +1,4 @@
-"""Test drives: real filesystems on loop devices, which can be plugged in, pulled and put back, and a real root daemon."""
+"""Test drives: real filesystems on loop devices, to be plugged in, pulled and put back; and a real root daemon."""
 
 import fcntl
 import os
@@ -59,7 +59,8 @@ class LoopDrives:
     def pull(self, name: str) -> None:
         """Pull it, mounted or not: from now on every read and write fails.
 
-        A mounted loop device cannot be detached, so it first becomes one that starts at the end of its image; the image keeps its bytes.
+        A mounted loop device cannot be detached, so it first becomes one that starts at the end of its image; the
+        image keeps its bytes.
         """
         device = self.devices.pop(name)
         with open(f"/dev/{device}", "rb") as file:

@@ -125,7 +125,7 @@ def test_a_drive_that_the_system_uses_is_listed_and_refused(root: Root, loops: L
         (seen,) = root("drives.survey")["drives"]
         assert str(place) in seen["system"] and seen["seen"] is None
         assert refusal(root, "drives.look", device=device) == "not_touchable"
-        size = os.stat(loops.image("system")).st_size
+        size = loops.image("system").stat().st_size
         request = {"disk": device, "filesystem": "ext4", "label": "x", "expected_size": size}
         assert refusal(root, "drives.format", expected_serial="system.img", **request) == "not_touchable"
     finally:
