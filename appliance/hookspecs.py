@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from appliance.drives.switches import PowerDriver
     from appliance.health.service import Check
+    from appliance.words import Message
 
 hookspec = pluggy.HookspecMarker("everpx")
 hookimpl = pluggy.HookimplMarker("everpx")
@@ -24,7 +25,7 @@ def console_blueprint() -> Any:
 
 
 @hookspec
-def home_cards(session: "Session") -> "Iterable[tuple[str, str]]":
+def home_cards(session: "Session") -> "Iterable[tuple[str, str | Message]]":
     """Return (title, one sentence) pairs shown on the home page."""
 
 

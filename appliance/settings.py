@@ -37,7 +37,13 @@ class UnreadableSetting(ApplianceError):
 
 REGISTRY: dict[str, "Setting[Any]"] = {}
 #: Modules of the core that declare settings; imported when all of them are asked for.
-MODULES = ("appliance.backup.policy", "appliance.jobs.schedule")
+MODULES = (
+    "appliance.backup.policy",
+    "appliance.drives.health",
+    "appliance.drives.power",
+    "appliance.jobs.schedule",
+    "appliance.library.uploads",
+)
 
 
 @dataclass(frozen=True)
@@ -104,4 +110,4 @@ def everything() -> dict[str, Setting[Any]]:
     """Every setting of the core by key, and those of whoever else is imported."""
     for module in MODULES:
         importlib.import_module(module)
-    return REGISTRY
+    return dict(sorted(REGISTRY.items()))

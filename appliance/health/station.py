@@ -102,8 +102,9 @@ def clock_wrong(_: HealthContext) -> Iterable[Finding]:
 
 def unreadable_settings(context: HealthContext) -> Iterable[Finding]:
     """Stored values that do not fit their declaration."""
+    known = settings.everything()
     for row in context.session.scalars(select(settings.SettingRow)):
-        setting = settings.REGISTRY.get(row.key)
+        setting = known.get(row.key)
         if setting is not None and setting.problem(row.value) is not None:
             yield Finding(
                 code="setting_unreadable",

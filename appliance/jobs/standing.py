@@ -1,5 +1,6 @@
 """Work that nobody asks for: previews of what arrived, an index of a HOT drive that has just come."""
 
+import contextlib
 import json
 from datetime import timedelta
 
@@ -35,7 +36,8 @@ def start_previews(session: Session) -> None:
         newest = session.scalar(select(StoredFile.added).join(Media).where(waiting).order_by(Media.id.desc()).limit(1))
         if newest is None or newest < last:
             return
-    _queue(session, PREVIEWS, Message(N_("Preparing previews")))
+    with contextlib.suppress(service.AlreadyRunning):
+        service.start(session, PREVIEWS, title=Message(N_("Preparing previews")), lock=PREVIEWS)
 
 
 def start_index(session: Session, places: Places) -> None:
@@ -46,16 +48,13 @@ def start_index(session: Session, places: Places) -> None:
         known = json.loads(noted.read_text())
     except (OSError, ValueError):
         known = {}
-    if any(known.get(tag) != arrival for tag, arrival in here.items()) and _queue(
-        session, INDEX, Message(N_("Looking through the drives"))
-    ):
+    if all(known.get(tag) == arrival for tag, arrival in here.items()):
+        return
+    with contextlib.suppress(service.AlreadyRunning):  # from before it came; the next look tries again
+        start_index_now(session)
         write_atomically(noted, json.dumps(here).encode())
 
 
-def _queue(session: Session, kind: str, title: Message) -> bool:
-    """False when it is still under way from before."""
-    try:
-        service.start(session, kind, title=title, lock=kind)
-    except service.AlreadyRunning:
-        return False
-    return True
+def start_index_now(session: Session) -> Job:
+    """Look through every HOT drive.  Raises AlreadyRunning."""
+    return service.start(session, INDEX, title=Message(N_("Looking through the drives")), lock=INDEX)

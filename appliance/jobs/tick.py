@@ -44,15 +44,15 @@ class Chores:
 
     def settle_drives(self) -> None:
         """Bring every drive to a safe state after a crash or a reboot."""
-        from appliance.drives import power
+        from appliance.drives.power import resume_power
 
-        power.resume_power(self.db, self.broker, self.places)
+        resume_power(self.db, self.broker, self.places)
 
     def mount_hot(self) -> None:
         """Every HOT drive that is here and ours is in use."""
-        from appliance.drives import mounts
+        from appliance.drives.mounts import ensure_hot
 
-        mounts.ensure_hot(self.db, self.broker, self.places)
+        ensure_hot(self.db, self.broker, self.places)
 
     def open_front_door(self) -> None:
         """Uploads land on the drives that are in use now."""
@@ -68,10 +68,10 @@ class Chores:
 
     def sample_space(self) -> None:
         """One point a day for the picture of space over time."""
-        from appliance.drives import service as drives
+        from appliance.drives.service import sample_space
 
         with self.db.writing() as session:
-            drives.sample_space(session, self.places)
+            sample_space(session, self.places)
 
     def start_standing(self) -> None:
         """Previews and index, when something waits for them."""

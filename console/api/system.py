@@ -127,15 +127,15 @@ class PluginChange:
 def list_settings() -> list[SettingView]:
     """By key."""
     with station().db.reading() as session:
-        return [_setting_view(session, s) for _, s in sorted(settings.REGISTRY.items())]
+        return [_setting_view(session, s) for _, s in sorted(settings.everything().items())]
 
 
 @route("PUT", "/settings/<key>", summary="Change a setting", access=admin_only)
 def change_setting(key: str, body: NewValue) -> SettingView:
     """The field at fault is named by the setting's key."""
-    if key not in settings.REGISTRY:
+    if key not in settings.everything():
         raise NotFound(what="setting")
-    setting = settings.REGISTRY[key]
+    setting = settings.everything()[key]
     with station().db.writing() as session:
         setting.set(session, body.value)
         template = N_("The setting “{title}” was changed.")
