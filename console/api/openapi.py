@@ -106,6 +106,9 @@ def _who(access: str) -> str:
 
 
 def _success(endpoint: Endpoint, schema: Any) -> dict[str, Any]:
+    if _is_response(endpoint.hints.get("return")):
+        file = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+        return {"200": {"description": "The bytes.", "content": file}}
     if schema is None:
         return {"204": {"description": "Done."}}
     return {str(endpoint.status): _answer("Done.", schema)}
