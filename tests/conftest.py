@@ -9,6 +9,7 @@ import pytest
 
 from appliance.db import Database, migrate
 from appliance.places import Places
+from tests.folder_root import FolderRoot
 
 
 @pytest.fixture
@@ -60,3 +61,10 @@ def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     from argon2 import PasswordHasher
 
     monkeypatch.setattr("appliance.people.passwords._hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
+@pytest.fixture
+def folder_root(places: Places, monkeypatch: pytest.MonkeyPatch) -> FolderRoot:
+    """Root's verbs on folder drives, whoever runs the tests."""
+    monkeypatch.setattr("appliance.drives.folder_drives.allowed", lambda: True)
+    return FolderRoot(places)

@@ -3,6 +3,7 @@
 Reading trusts nothing: the file may come from anybody's computer.  Standard library only.
 """
 
+import errno
 import json
 import os
 import stat
@@ -51,16 +52,18 @@ def raw(root: Path) -> dict[str, Any] | None:
     """
     try:
         fd = os.open(root / MARKER, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+    except FileNotFoundError:
         return None
     except OSError as error:
-        if error.errno in (40, 6):  # ELOOP: a link; ENXIO: a socket
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link, a socket
             return None
         raise
-    with os.fdopen(fd, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             return None
-        content = file.read(LARGEST + 1)
+        content = os.read(fd, LARGEST + 1)
+    finally:
+        os.close(fd)
     try:
         stored = json.loads(content) if len(content) <= LARGEST else None
     except (ValueError, RecursionError):
