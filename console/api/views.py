@@ -6,10 +6,22 @@ from itertools import groupby
 from flask import Response, current_app, render_template
 
 from console.access import ADMIN, PUBLIC, signed_in
-from console.api import backup, drives, jobs, library, people, session, system, tokens
+from console.api import backup, drives, jobs, library, people, restore, session, system, tokens
 from console.api.routes import ENDPOINTS, blueprint
 
-__all__ = ["ENDPOINTS", "backup", "blueprint", "drives", "jobs", "library", "people", "session", "system", "tokens"]
+__all__ = [
+    "ENDPOINTS",
+    "backup",
+    "blueprint",
+    "drives",
+    "jobs",
+    "library",
+    "people",
+    "restore",
+    "session",
+    "system",
+    "tokens",
+]
 
 
 @blueprint.get("/openapi.json")
