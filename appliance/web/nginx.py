@@ -5,7 +5,8 @@ Rules the text keeps:
 * Uploads land in ``.everpx/incoming`` of the drive they will live on, so the application finishes with a rename.
   nginx does not start when such a folder is missing, so only drives in use get a location.
 * Before the first byte of an upload is read the application says whether it may come (``/internal/upload-allowed``);
-  a refusal is told in the application's own words (``@refused``).
+  a refusal is told in the application's own words (``@refused``).  A yes to a small file holds for two seconds, for
+  the same credentials and the same drive: it only keeps strangers off the disk, the application asks again itself.
 * ``X-Everpx-Body-File`` is set or blanked in every location: a client can never hand in a path of its own.
 * Files leave by ``/protected/`` only after the application named them, and no symlink on a drive is followed.
 * Nothing here runs as root, so nothing here can be talked into touching what is root's.
@@ -18,6 +19,7 @@ from pathlib import Path
 from appliance.drives.layout import INCOMING
 
 FORM_LIMIT = "64m"  # of everything but uploads; the console has the same limit
+YES_HOLDS_S = 2  # seconds that nginx may repeat a yes without asking
 SLOW_ANSWER_S = 3600  # hashing and flushing a file of many gigabytes on an old USB drive
 NOT_READY = '{"error":"not_ready","message":"The station is not ready for uploads.","hint":"Try again in a minute."}'
 TAG = re.compile(r"(HOT|COLD)-[1-9][0-9]{0,5}")
@@ -94,6 +96,7 @@ http {{
   client_header_timeout 30s;
   client_body_timeout 60s;
   send_timeout 60s;
+  proxy_headers_hash_bucket_size 128;
   keepalive_timeout 65s;
   keepalive_requests 10000;
   reset_timedout_connection on;
@@ -112,6 +115,8 @@ http {{
   gzip_min_length 1000;
   gzip_vary on;
   gzip_types text/css text/javascript application/json application/manifest+json image/svg+xml;
+  proxy_cache_path {quoted(home / "yes")} keys_zone=yes:1m max_size=4m inactive=1m use_temp_path=off;
+  map $http_content_length $ask_again {{ default 1; "~^[0-9]{{1,8}}$" 0; }}
   map $arg_v $static_cache {{ "" "no-cache"; default "public, max-age=31536000, immutable"; }}
   upstream console {{
     server {quoted_socket(site.run / "console.sock")} max_fails=0;
@@ -190,6 +195,7 @@ def _upload(prefix: str, shelf: Shelf) -> str:
     location ^~ {prefix} {{
       error_page 418 = @api;
       if ($request_method !~ ^(PUT|PATCH)$) {{ return 418; }}
+      set $shelf {shelf.tag};
       auth_request /internal/upload-allowed;
       auth_request_set $refusal $upstream_http_x_everpx_refusal;
       auth_request_set $refusal_status $upstream_status;
@@ -226,7 +232,12 @@ def _asking() -> str:
       proxy_set_header X-Everpx-Method $request_method;
       proxy_set_header X-Everpx-Path $request_uri;
       proxy_set_header X-Everpx-Length $http_content_length;
-      proxy_set_header X-Everpx-Length $http_content_length;
+      proxy_cache yes;
+      proxy_cache_key "$shelf $http_authorization $http_cookie";
+      proxy_cache_valid 204 {YES_HOLDS_S}s;
+      proxy_cache_bypass $ask_again;
+      proxy_no_cache $ask_again;
+      proxy_ignore_headers Cache-Control Expires Set-Cookie Vary;
       proxy_pass http://console;
     }}
     location @refused {{

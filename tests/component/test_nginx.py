@@ -194,6 +194,49 @@ def test_the_application_hears_what_is_asked_for_before_it_says_yes(door: Door) 
     assert (asked["authorization"], asked["cookie"]) == ("Bearer key", "everpx=1")
 
 
+def asked(door: Door) -> int:
+    return sum(request.path == "/internal/upload-allowed" for request in door.app.seen)
+
+
+def test_a_yes_to_a_small_file_is_not_asked_for_again_at_once(door: Door) -> None:
+    for number in range(5):
+        assert door.ask("PUT", f"/api/v1/files/{number}", b"x", Authorization="Bearer a")[0] == 200
+    assert asked(door) == 1
+    time.sleep(3.2)  # nginx counts whole seconds
+    assert door.ask("PUT", "/api/v1/files/x", b"x", Authorization="Bearer a")[0] == 200
+    assert asked(door) == 2
+
+
+def test_a_yes_is_nobody_elses_and_no_other_drives_and_not_for_a_large_file(door: Door) -> None:
+    drive(door.places, "HOT-2")
+    service.refresh(door.places)
+    wait_for(lambda: door.ask("PATCH", "/api/v1/uploads/HOT-2/a", b"x", Cookie="everpx=other") and asked(door) > 1)
+    door.app.seen.clear()
+    assert door.ask("PUT", "/api/v1/files/a", b"x", Authorization="Bearer a")[0] == 200
+    door.app.allowed = (401, "{}")
+    assert door.ask("PUT", "/api/v1/files/a", b"x", Authorization="Bearer b")[0] == 401
+    assert door.ask("PUT", "/api/v1/files/a", b"x")[0] == 401
+    assert door.ask("PUT", "/api/v1/files/a", b"x", Authorization="Bearer a", Cookie="everpx=1")[0] == 401
+    assert door.ask("PATCH", "/api/v1/uploads/HOT-2/a", b"x", Authorization="Bearer a")[0] == 401
+    assert door.ask("PUT", "/api/v1/files/a", b"x", Authorization="Bearer a")[0] == 200
+    with socket.create_connection(("127.0.0.1", door.port), 10) as client:
+        client.sendall(
+            b"PUT /api/v1/files/a HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer a\r\n"
+            b"Content-Length: 100000000\r\n\r\n"
+        )
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        assert answer.status == 401
+
+
+def test_a_no_is_asked_for_every_time(door: Door) -> None:
+    door.app.allowed = (507, "{}")
+    for _ in range(3):
+        assert door.ask("PUT", "/api/v1/files/a", b"x")[0] == 507
+    door.app.allowed = (204, "")
+    assert door.ask("PUT", "/api/v1/files/a", b"x")[0] == 200
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "POST"])
 def test_a_full_drive_still_answers_everything_but_an_upload(door: Door, method: str) -> None:
     door.app.allowed = (507, "{}")
