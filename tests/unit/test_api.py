@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from html import unescape
 
 from flask import Flask
 from flask.testing import FlaskClient
@@ -167,7 +168,9 @@ def test_people_can_read_what_there_is(app: Flask, admin: Caller) -> None:
     client = app.test_client()
     sign_in(client)
     page = client.get("/api/v1/")
-    assert page.status_code == 200 and "/api/v1/people/&lt;int:user_id&gt;" in page.text
+    assert page.status_code == 200
+    assert all(f"{endpoint.summary}" in unescape(page.text) for endpoint in ENDPOINTS)
+    assert "/<wbr>people/<wbr>&lt;int:user_id&gt;" in page.text
 
 
 def test_nothing_is_changed_by_get(admin: Caller) -> None:
