@@ -18,6 +18,12 @@ from appliance.jobs.models import ACTIVE, Job
 from console.station import station
 from console.translate import say
 
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self'; "
+    "connect-src 'self'; font-src 'self'; manifest-src 'self'; form-action 'self'; frame-ancestors 'none'; "
+    "base-uri 'none'"
+)
+
 
 @dataclass(frozen=True)
 class Tab:
@@ -67,6 +73,12 @@ def done(message: str, endpoint: str, **values: Any) -> ResponseReturnValue:
     if htmx_request.htmx and not htmx_request.htmx.boosted:
         return "", 204, {"HX-Redirect": target}
     return redirect(target, 303)
+
+
+def not_done(error: ApplianceError, endpoint: str, **values: Any) -> ResponseReturnValue:
+    """A button could not do its work: say why on the page it was pressed on."""
+    flash(" ".join(problems_of(error).values()), "problem")
+    return redirect(url_for(endpoint, **values), 303)
 
 
 def problems_of(error: ApplianceError) -> dict[str, str]:
@@ -145,12 +157,7 @@ def _bug(error: Exception) -> ResponseReturnValue:
 
 def _headers(response: Any) -> Any:
     """The same strict rules for every answer; a view may only narrow them or name one more source."""
-    response.headers.setdefault(
-        "Content-Security-Policy",
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self'; "
-        "connect-src 'self'; font-src 'self'; manifest-src 'self'; form-action 'self'; frame-ancestors 'none'; "
-        "base-uri 'none'",
-    )
+    response.headers.setdefault("Content-Security-Policy", POLICY)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "same-origin")
     response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")

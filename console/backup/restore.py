@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -20,11 +20,12 @@ from appliance.backup.models import ColdFile
 from appliance.db import now
 from appliance.drives.models import Drive
 from appliance.drives.mounts import hot_drives
-from appliance.errors import NotFound
+from appliance.errors import Conflict, NotFound
 from appliance.library.models import Folder
 from console.access import admin_only, me
-from console.shell import done, show
+from console.shell import done, not_done, problems_of, show
 from console.station import station
+from console.translate import size
 
 blueprint = Blueprint("restore", __name__, url_prefix="/restore")
 FILES_SHOWN = 300  # a page
@@ -144,7 +145,7 @@ def _confirm(drive_id: int, problems: dict[str, str], status: int = 200) -> Resp
         if not place.hot:
             raise NotFound(what="page")
         source = catalogue.hot_by_tag(session, place.hot)
-        count, size = _measure(session, drive_id, source, place.path)
+        count, bytes_ = _measure(session, drive_id, source, place.path)
         targets = hot_drives(session)
     return show(
         "backup/confirm.html",
@@ -152,8 +153,7 @@ def _confirm(drive_id: int, problems: dict[str, str], status: int = 200) -> Resp
         place=place,
         source=source,
         targets=targets,
-        count=count,
-        size=size,
+        how_many=_how_many(count, bytes_),
         problems=problems,
         back=place.address("browse", place.path.rpartition(b"/")[0]),
     )
@@ -171,8 +171,13 @@ def start(drive_id: int) -> ResponseReturnValue:
         problems["to"] = gettext("Choose the drive that the files go to.")
     if problems:
         return _confirm(drive_id, problems, 422)
-    with station().db.writing() as session:
-        service.restore(session, drive_id, place.hot, place.path, day=place.day, to_drive_id=target, asked_by=me().id)
+    try:
+        with station().db.writing() as session:
+            service.restore(
+                session, drive_id, place.hot, place.path, day=place.day, to_drive_id=target, asked_by=me().id
+            )
+    except Conflict as error:
+        return _confirm(drive_id, problems_of(error), error.status)
     return done(gettext("The files are being brought back."), "backup.drive", drive_id=drive_id)
 
 
@@ -180,8 +185,11 @@ def start(drive_id: int) -> ResponseReturnValue:
 @admin_only
 def drill(drive_id: int) -> ResponseReturnValue:
     """Try it out with files of the station's choice."""
-    with station().db.writing() as session:
-        service.start_drill(session, drive_id, asked_by=me().id)
+    try:
+        with station().db.writing() as session:
+            service.start_drill(session, drive_id, asked_by=me().id)
+    except Conflict as error:
+        return not_done(error, "backup.drive", drive_id=drive_id)
     return done(gettext("The station tries it out in a moment."), "backup.drive", drive_id=drive_id)
 
 
@@ -208,6 +216,15 @@ def _sources(session: Session, drive_id: int) -> list[str]:
     return [drive.tag for drive in session.scalars(select(Drive).where(Drive.id.in_(wanted)).order_by(Drive.number))]
 
 
+def _how_many(count: int, bytes_: int) -> str:
+    return ngettext(
+        "%(num)s file (%(size)s) comes back as it is on the copy now.",
+        "%(num)s files (%(size)s) come back as they are on the copy now.",
+        count,
+        size=size(bytes_),
+    )
+
+
 def _measure(session: Session, drive_id: int, hot_id: int, path: bytes) -> tuple[int, int]:
     """How many files, and bytes, of the newest copies lie at or below a path."""
     wanted = (
@@ -219,5 +236,5 @@ def _measure(session: Session, drive_id: int, hot_id: int, path: bytes) -> tuple
         parent, _, name = path.rpartition(b"/")
         inside = (Folder.path == path) | ((Folder.path > path + b"/") & (Folder.path < path + b"0"))
         wanted = wanted.where(inside | ((Folder.path == parent) & (ColdFile.name == name)))
-    count, size = session.execute(wanted).one()
-    return count, size
+    count, bytes_ = session.execute(wanted).one()
+    return count, bytes_

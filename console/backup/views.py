@@ -13,7 +13,7 @@ from appliance.backup import preview, service
 from appliance.backup.models import BackupRun, RunState
 from appliance.drives import service as drives
 from appliance.drives.models import Drive, DriveRole, PowerState
-from appliance.errors import Invalid, NotFound
+from appliance.errors import Conflict, Invalid, NotFound
 from appliance.jobs import service as jobs
 from appliance.jobs.models import Job, Schedule
 from appliance.words import Message
@@ -22,7 +22,7 @@ from console.backup import history, planning, restore
 from console.backup.history import Run
 from console.drives import cards
 from console.drives.cards import Card
-from console.shell import done, problems_of, show
+from console.shell import done, not_done, problems_of, show
 from console.station import station
 from console.translate import say
 
@@ -120,8 +120,11 @@ def plan(drive_id: int) -> ResponseReturnValue:
 @admin_only
 def run_now(drive_id: int) -> ResponseReturnValue:
     """Start a copy."""
-    with station().db.writing() as session:
-        service.start(session, drive_id, asked_by=me().id)
+    try:
+        with station().db.writing() as session:
+            service.start(session, drive_id, asked_by=me().id)
+    except Conflict as error:
+        return not_done(error, "backup.drive", drive_id=drive_id)
     return done(gettext("The copy starts in a moment."), "backup.page")
 
 
@@ -181,8 +184,11 @@ def run(run_id: int) -> ResponseReturnValue:
 def answer(run_id: int) -> ResponseReturnValue:
     """Answer the brake."""
     given = request.form.get("answer", "")
-    with station().db.writing() as session:
-        row = service.answer(session, run_id, given, asked_by=me().id)
+    try:
+        with station().db.writing() as session:
+            row = service.answer(session, run_id, given, asked_by=me().id)
+    except Conflict as error:
+        return not_done(error, "backup.run", run_id=run_id)
     words = gettext("The copy goes on.") if given == "go" else gettext("Nothing was copied. The copy stays as it is.")
     return done(words, "backup.drive", drive_id=row.cold_drive_id)
 

@@ -8,11 +8,11 @@ from flask_babel import format_date, format_datetime, gettext, lazy_gettext
 
 from appliance.drives import power, service
 from appliance.drives.models import COLOURS, DriveRole, DriveState
-from appliance.errors import Conflict, Invalid
+from appliance.errors import ApplianceError, Conflict, Invalid
 from appliance.words import N_, Message
 from console.access import admin_only, me
 from console.drives import cards, handover, space, words
-from console.shell import done, problems_of, show
+from console.shell import done, not_done, problems_of, show
 from console.station import station
 
 blueprint = Blueprint("drives", __name__, template_folder="templates", url_prefix="/drives")
@@ -111,8 +111,11 @@ def _percent(text: str) -> int:
 @admin_only
 def eject(drive_id: int) -> ResponseReturnValue:
     """Finish what is being written, and let go."""
-    with station().db.writing() as session:
-        service.eject(session, drive_id, asked_by=me().id)
+    try:
+        with station().db.writing() as session:
+            service.eject(session, drive_id, asked_by=me().id)
+    except Conflict as error:
+        return not_done(error, "drives.detail", drive_id=drive_id)
     return done(gettext("Wait until the drive says that it may be unplugged."), "drives.detail", drive_id=drive_id)
 
 
@@ -120,8 +123,11 @@ def eject(drive_id: int) -> ResponseReturnValue:
 @admin_only
 def use_again(drive_id: int) -> ResponseReturnValue:
     """Take a drive that was let go, and is still plugged in, back into use."""
-    with station().db.writing() as session:
-        service.use_again(session, drive_id, asked_by=me().id)
+    try:
+        with station().db.writing() as session:
+            service.use_again(session, drive_id, asked_by=me().id)
+    except Conflict as error:
+        return not_done(error, "drives.detail", drive_id=drive_id)
     return done(gettext("The drive will be in use again in a moment."), "drives.detail", drive_id=drive_id)
 
 
@@ -148,8 +154,11 @@ def retire(drive_id: int) -> ResponseReturnValue:
 @admin_only
 def repair(device: str) -> ResponseReturnValue:
     """Check a drive that was not safely removed, and put it right."""
-    with station().db.writing() as session:
-        service.repair(session, station().places, device, asked_by=me().id)
+    try:
+        with station().db.writing() as session:
+            service.repair(session, station().places, device, asked_by=me().id)
+    except ApplianceError as error:
+        return not_done(error, "drives.page")
     return done(gettext("The drive is being checked."), "drives.page")
 
 
@@ -157,8 +166,11 @@ def repair(device: str) -> ResponseReturnValue:
 @admin_only
 def confirm(device: str) -> ResponseReturnValue:
     """Say that it is the drive that it claims to be."""
-    with station().db.writing() as session:
-        service.confirm_same(session, station().places, device, asked_by=me().id)
+    try:
+        with station().db.writing() as session:
+            service.confirm_same(session, station().places, device, asked_by=me().id)
+    except ApplianceError as error:
+        return not_done(error, "drives.page")
     return done(gettext("The drive will be in use again in a moment."), "drives.page")
 
 
