@@ -1,21 +1,222 @@
-"""Placeholder until its author replaces this file."""
+"""Photos: the timeline, one photo or video, its previews and its original; and the page to add more.
 
-from flask import Blueprint
+Everybody sees their own only, admins too.
+"""
 
-from console.access import signed_in
+import os
+from datetime import date
+from functools import cache
+from itertools import groupby
+from typing import Any
+
+from flask import Blueprint, Response, make_response, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import format_date, gettext, ngettext
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug.datastructures import FileStorage
+
+from appliance.drives.mounts import hot_mounts, mount_of
+from appliance.errors import ApplianceError, Invalid, NotFound
+from appliance.jobs.schedule import zone
+from appliance.library import previews, room, spool, timeline
+from appliance.library.arrivals import Arrival, Stored
+from appliance.library.beneath import open_beneath
+from appliance.library.formats import HEAD, format_of
+from appliance.library.models import Folder, Media, MediaKind, PreviewState, StoredFile
+from appliance.library.names import safe_name
+from appliance.library.timeline import Item, Key
+from appliance.library.uploads import LARGEST
+from appliance.words import N_
+from console.access import me, signed_in
+from console.deliver import deliver
+from console.library.receiving import uploads
+from console.shell import POLICY, done, problems_of, show
+from console.station import station
 
 blueprint = Blueprint("library", __name__, template_folder="templates", url_prefix="/photos")
+PREVIEW_CACHE = "private, max-age=604800"
 
 
 @blueprint.get("/")
 @signed_in
-def photos() -> str:
-    """Nothing yet."""
-    return ""
+def photos() -> ResponseReturnValue:
+    """The timeline from its newest item, from a month, or after a key; htmx asks for the next page alone."""
+    user = me()
+    with station().db.reading() as session:
+        after = timeline.key_in(request.args.get("after")) or _month_key(session)
+        items = timeline.page(session, user.id, after)
+        months = timeline.months(session, user.id)
+    last = items[-1] if len(items) == timeline.PAGE else None
+    return show(
+        "library/photos.html",
+        "more",
+        items=_with_months(items, request.args.get("seen", type=int)),
+        next=url_for(".photos", after=str(Key(last.taken, last.id)), seen=last.month) if last else "",
+        years=_years(months),
+        shown=items[0].month if items else 0,
+        total=sum(count for _, count in months),
+        begins=after is None,
+        shape=_shape,
+        length=_length,
+        caption=cache(_caption),
+    )
+
+
+def _caption(kind: MediaKind, day: date) -> str:
+    """What a picture is called where it is not seen; asked once a day and kind, because dates are slow to write."""
+    when = format_date(day, "long")
+    return gettext("Video of %(day)s", day=when) if kind is MediaKind.VIDEO else gettext("Photo of %(day)s", day=when)
+
+
+def _month_key(session: Session) -> Key | None:
+    month = request.args.get("month", type=int)
+    return timeline.end_of_month(month, zone(session)) if month else None
+
+
+def _with_months(items: list[Item], seen: int | None) -> list[tuple[str, list[Item]]]:
+    """Items under the name of their month; "" where the page before has named it already."""
+    grouped = [(month, list(group)) for month, group in groupby(items, lambda item: item.month)]
+    return [("" if month == seen else month_name(month), group) for month, group in grouped]
+
+
+def month_name(month: int) -> str:
+    """``November 2026``."""
+    return format_date(date(month // 100, month % 100, 1), "LLLL yyyy")
+
+
+def _years(months: list[tuple[int, int]]) -> list[dict[str, Any]]:
+    """For the scrubber: each year with its months, newest first."""
+    years = []
+    for year, group in groupby(months, lambda entry: entry[0] // 100):
+        inside = [
+            {"month": month, "name": format_date(date(year, month % 100, 1), "LLL"), "count": count}
+            for month, count in group
+        ]
+        years.append({"year": year, "months": inside, "count": sum(entry["count"] for entry in inside)})
+    return years
+
+
+def _shape(item: Item) -> int:
+    """The class of a cell: its width by height in steps of five hundredths (library.css has one for each)."""
+    return round(item.shape * 20) * 5
+
+
+def _length(seconds: float | None) -> str:
+    """``1:05`` of a film."""
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
+
+
+@blueprint.get("/<int:media_id>")
+@signed_in
+def item(media_id: int) -> ResponseReturnValue:
+    """One photo or video, with what is known of it and where its copies are."""
+    user = me()
+    with station().db.reading() as session:
+        found = timeline.detail(session, user.id, media_id)
+        newer, older = timeline.neighbours(session, user.id, found.item)
+    return show(
+        "library/item.html",
+        "stage",
+        detail=found,
+        item=found.item,
+        newer=newer,
+        older=older,
+        month=month_name(found.item.month),
+        length=_length(found.item.seconds),
+        is_video=found.item.kind is MediaKind.VIDEO,
+        has_preview=found.item.preview is PreviewState.READY,
+        hopeless=found.item.preview is PreviewState.NONE,
+        back=url_for(".photos", after=str(Key(found.item.taken, found.item.id + 1))),
+    )
+
+
+@blueprint.get("/<int:media_id>/preview/<int:pixels>")
+@signed_in
+def preview(media_id: int, pixels: int) -> Response:
+    """The small picture for the grid (320) or the large one for the viewer (1600)."""
+    if pixels not in previews.SIZES:
+        raise NotFound(what="preview")
+    here = station()
+    with here.db.reading() as session:
+        row = session.execute(
+            select(Folder.drive_id, StoredFile.digest)
+            .select_from(Media)
+            .join(StoredFile, StoredFile.id == Media.file_id)
+            .join(Folder, Folder.id == StoredFile.folder_id)
+            .where(Media.id == media_id, Media.user_id == me().id, Media.preview == PreviewState.READY)
+        ).first()
+        if row is None or row.digest is None:
+            raise NotFound(what="preview")
+        mount = mount_of(session, here.places, row.drive_id)
+    path = previews.path_of(row.digest, pixels)
+    return deliver(mount, path, name=f"{media_id}.webp", mime="image/webp", cache=PREVIEW_CACHE)
+
+
+@blueprint.get("/<int:media_id>/original")
+@signed_in
+def original(media_id: int) -> Response:
+    """The file as it came, byte for byte; ``?download`` as a download."""
+    here = station()
+    with here.db.reading() as session:
+        found = timeline.detail(session, me().id, media_id)
+        mount = mount_of(session, here.places, found.drive_id)
+    with room.opened(mount) as root:
+        try:
+            fd = open_beneath(root, found.path, os.O_RDONLY | os.O_NONBLOCK)
+        except OSError:
+            raise NotFound(what="file") from None
+        try:
+            kind = format_of(os.pread(fd, HEAD, 0))
+        finally:
+            os.close(fd)
+    mime = kind.mime if kind else "application/octet-stream"
+    return deliver(mount, found.path, name=safe_name(found.name), mime=mime, download="download" in request.args)
 
 
 @blueprint.get("/upload")
 @signed_in
-def upload() -> str:
-    """Nothing yet."""
-    return ""
+def upload() -> ResponseReturnValue:
+    """The page to add photos; its script needs WebAssembly for the hash that finds what is here already."""
+    return _upload_page({})
+
+
+def _upload_page(problems: dict[str, str], status: int = 200) -> Response:
+    response = make_response(show("library/upload.html", status=status, problems=problems))
+    response.headers["Content-Security-Policy"] = POLICY.replace(
+        "script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'"
+    )
+    return response
+
+
+@blueprint.post("/upload")
+@signed_in
+def upload_form() -> ResponseReturnValue:
+    """Files from a plain form, for browsers without JavaScript."""
+    files = [file for file in request.files.getlist("files") if file.filename]
+    try:
+        if not files:
+            raise Invalid({"files": N_("Choose at least one file.")})
+        stored = [_store(file) for file in files]
+    except ApplianceError as error:
+        return _upload_page(problems_of(error), error.status)
+    new = sum(not each.known for each in stored)
+    words = ngettext("%(num)s file is safe on the drive.", "%(num)s files are safe on the drive.", len(stored))
+    if new < len(stored):
+        words += " " + gettext("%(count)s of them were here already.", count=len(stored) - new)
+    return done(words, "library.photos")
+
+
+def _store(file: FileStorage) -> Stored:
+    user, here = me(), station()
+    with here.db.reading() as session:
+        mount = room.choose(hot_mounts(session, here.places), request.content_length or 0)
+    name = spool.receive(mount, file.stream.read, LARGEST)
+    try:
+        return uploads().door.take(mount, name, Arrival(user.id, user.folder, file.filename or ""))
+    except (ApplianceError, OSError):
+        spool.discard(mount, name)
+        raise
