@@ -167,10 +167,10 @@ def _active(session: Session) -> list[Drive]:
 
 
 CHECKS = [
-    Check("backup.overdue", overdue),
-    Check("backup.failed", failed),
-    Check("backup.braked", braked),
-    Check("backup.untrustworthy", untrustworthy),
-    Check("backup.damaged", damaged),
-    Check("backup.drill", drill_overdue),
+    Check("backup.overdue", overdue, N_("Copies are made in time")),
+    Check("backup.failed", failed, N_("Copies succeed")),
+    Check("backup.braked", braked, N_("Copies that wait for an answer")),
+    Check("backup.untrustworthy", untrustworthy, N_("Drives that can be trusted")),
+    Check("backup.damaged", damaged, N_("Files that changed by themselves")),
+    Check("backup.drill", drill_overdue, N_("Restoring is practised")),
 ]

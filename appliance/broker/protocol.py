@@ -48,7 +48,7 @@ def parse(line: bytes) -> tuple[str, Handler, Any]:
     try:
         frame = json.loads(line)
         name, body = frame["verb"], frame["request"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise BadRequest(why="not a frame") from None
     if not isinstance(name, str) or name not in VERBS:
         raise BadRequest(why="unknown verb")

@@ -195,13 +195,13 @@ def _judged(context: HealthContext) -> list[tuple[Found, Verdict]]:
 
 
 CHECKS: list[Check] = [
-    Check("drives.missing", missing),
-    Check("drives.writing", writing),
-    Check("drives.failing", failing),
-    Check("drives.nearly_full", nearly_full),
-    Check("drives.strangers", strangers),
-    Check("drives.cold_away", cold_away),
-    Check("drives.may_be_switched_off", may_be_switched_off),
+    Check("drives.missing", missing, N_("HOT drives are here")),
+    Check("drives.writing", writing, N_("HOT drives take files")),
+    Check("drives.failing", failing, N_("The drives’ own health")),
+    Check("drives.nearly_full", nearly_full, N_("Room on the drives")),
+    Check("drives.strangers", strangers, N_("Drives that are not ours")),
+    Check("drives.cold_away", cold_away, N_("COLD drives come back in time")),
+    Check("drives.may_be_switched_off", may_be_switched_off, N_("Drives that may be switched off")),
 ]
 
 
