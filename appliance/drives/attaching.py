@@ -67,7 +67,8 @@ def mount_root(root: Path) -> Path:
     with contextlib.suppress(FileExistsError):
         root.mkdir(mode=0o755)
     facts = root.lstat()
-    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid() or facts.st_mode & 0o022:
+    open_to_others = facts.st_mode & (0o022 if os.geteuid() == 0 else 0o002)
+    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid() or open_to_others:
         raise PermissionError(1, "the folder for drives is not ours alone", str(root))
     return root
 

@@ -5,6 +5,7 @@ it), its private folders (harmless), the marker file (the drive says it is ours,
 again), the row.  The job keeps the marker's id before it writes it, so that starting again finishes the same hand-over.
 """
 
+import contextlib
 import os
 import uuid
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ from appliance.drives.marker import Marker
 from appliance.drives.models import Drive, DriveRole, PowerState
 from appliance.drives.probing import write_problem
 from appliance.drives.service import DriveRefused, NotPluggedIn
-from appliance.errors import ApplianceError
+from appliance.errors import ApplianceError, RefusedByRoot
 from appliance.jobs.progress import Progress
 from appliance.words import N_, Message
 
@@ -47,7 +48,9 @@ class AnotherDrive(ApplianceError):
 
 
 def fresh(progress: Progress, device: str, *, serial: str, size: int) -> Found:
-    """The chosen drive, looked at right now.  Raises NotPluggedIn or AnotherDrive."""
+    """The chosen drive, looked at right now, whatever was seen before.  Raises NotPluggedIn or AnotherDrive."""
+    with contextlib.suppress(RefusedByRoot):  # not there: told below
+        progress.broker("drives.look", {"device": device})
     found = live.refresh(progress.places, progress.broker).by_device(device)
     if found is None:
         raise NotPluggedIn()

@@ -9,10 +9,11 @@ from appliance.drives import inventory as live
 from appliance.drives import mounts, power, records, service
 from appliance.drives.handing_over import AnotherDrive, fresh, hand_over
 from appliance.drives.identity import VerdictKind, station_id, verdict
-from appliance.drives.leases import lease
+from appliance.drives.leases import HANDING_OVER, lease
 from appliance.drives.marker import Marker
 from appliance.drives.models import Drive, DriveRole, PowerState
 from appliance.drives.service import DriveRefused, NotPluggedIn
+from appliance.errors import ApplianceError
 from appliance.jobs.kinds import job_kind
 from appliance.jobs.progress import Progress
 from appliance.words import N_, Message
@@ -106,25 +107,35 @@ def eject(progress: Progress, *, drive_id: int) -> dict[str, object]:
             power.release(progress.db, progress.broker, progress.places, drive)
         else:
             _eject_hot(progress, drive)
+        with progress.db.writing() as session:
+            events.record(
+                session,
+                "drive.ejected",
+                N_("{drive} may be unplugged now."),
+                actor_id=progress.asked_by,
+                drive=drive.name,
+            )
     live.refresh(progress.places, progress.broker)
     return {"drive_id": drive_id, "may_unplug": True}
 
 
 def _eject_hot(progress: Progress, drive: Drive) -> None:
+    """The wish is written first, so that nobody takes the drive back into use in between."""
     record = records.read(progress.places.mounts, drive.tag)
-    progress.broker("drives.unmount", {"tag": drive.tag})
+    _note_power(progress, drive, PowerState.UNMOUNTED)
+    try:
+        progress.broker("drives.unmount", {"tag": drive.tag})
+    except ApplianceError:
+        _note_power(progress, drive, PowerState.MOUNTED)
+        raise
     if record is not None and not record.device.startswith(records.FOLDER_PREFIX):
         progress.broker("drives.standby", {"disk": record.device})
+
+
+def _note_power(progress: Progress, drive: Drive, state: PowerState) -> None:
     with progress.db.writing() as session:
         row = session.get_one(Drive, drive.id)
-        row.power_state, row.last_here = PowerState.UNMOUNTED, now()
-        events.record(
-            session,
-            "drive.ejected",
-            N_("{drive} may be unplugged now."),
-            actor_id=progress.asked_by,
-            drive=row.name,
-        )
+        row.power_state, row.last_here = state, now()
 
 
 @job_kind("drives.use", N_("Use {drive} again"))
@@ -148,9 +159,10 @@ def repair(progress: Progress, *, device: str, filesystem_uuid: str, drive_id: i
     found = live.refresh(progress.places, progress.broker).by_device(device)
     if found is None:
         raise NotPluggedIn()
-    if found.mounted_as is not None:
-        progress.broker("drives.unmount", {"tag": found.mounted_as})
-    answer = progress.broker("drives.repair", {"device": device, "filesystem_uuid": filesystem_uuid})
+    with lease(progress.places, drive_id or HANDING_OVER, progress):
+        if found.mounted_as is not None:
+            progress.broker("drives.unmount", {"tag": found.mounted_as})
+        answer = progress.broker("drives.repair", {"device": device, "filesystem_uuid": filesystem_uuid})
     if answer["said"]:
         progress.log(N_("The checking program said: {said}"), {"said": answer["said"]})
     live.refresh(progress.places, progress.broker)

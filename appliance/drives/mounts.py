@@ -18,8 +18,9 @@ from appliance.broker.client import Broker
 from appliance.db import Database, now
 from appliance.drives import inventory as live
 from appliance.drives import marker, records
+from appliance.drives.leases import lease
 from appliance.drives.models import Drive, DriveRole, DriveState, PowerState
-from appliance.errors import ApplianceError, NotFound
+from appliance.errors import ApplianceError, Conflict, NotFound
 from appliance.places import Places
 from appliance.words import N_
 
@@ -135,13 +136,16 @@ def ensure_hot(db: Database, broker: Broker, places: Places) -> None:
     """Bring every HOT drive that is here into use, and let go of those that were pulled.  Safe to repeat."""
     inventory = live.load(places)
     with db.reading() as session:
-        drives = hot_drives(session)
-        every = list(session.scalars(select(Drive)))
-    for drive in drives:
+        drives = [(drive.id, drive.tag) for drive in hot_drives(session)]
+    for drive_id, tag in drives:
         try:
-            _ensure(db, broker, places, inventory, drive, every)
+            with lease(places, drive_id), db.reading() as session:
+                every = list(session.scalars(select(Drive)))
+                _ensure(db, broker, places, inventory, session.get_one(Drive, drive_id), every)
+        except Conflict:
+            continue  # a job is just letting it go, or repairing it
         except ApplianceError as error:
-            log.warning("%s: %s", drive.tag, error)
+            log.warning("%s: %s", tag, error)
 
 
 def _ensure(

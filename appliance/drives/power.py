@@ -238,8 +238,28 @@ def _switch_off(db: Database, broker: Broker, drive: Drive, disk: str | None) ->
             broker("drives.standby", {"disk": disk})
         except ApplianceError as error:  # it is unplugged already: even better
             log.info("%s: no standby: %s", drive.tag, error)
-    driver_of(drive).off(drive)
+    subject = f"drive:{drive.id}"
+    try:
+        driver_of(drive).off(drive)
+    except ApplianceError as error:  # it stays on, which does no harm; tried again at the next start
+        with db.writing() as session:
+            health.tell(session, _still_on(drive, subject, error))
+        return
+    with db.writing() as session:
+        health.settle(session, "drive_still_on", subject)
     move(db, drive.id, PowerState.OFF)
+
+
+def _still_on(drive: Drive, subject: str, error: ApplianceError) -> health.Finding:
+    return health.Finding(
+        code="drive_still_on",
+        severity=Severity.WARNING,
+        subject=subject,
+        message=Message(N_("{drive} could not be switched off: {why}"), {"drive": drive.name, "why": str(error)}),
+        hint=Message(N_("It is finished and may be switched off by hand.")),
+        fix="drives.release",
+        fix_arguments={"drive_id": drive.id},
+    )
 
 
 def _note_last_state(db: Database, places: Places, drive: Drive) -> str | None:

@@ -71,6 +71,7 @@ class Confirmation:
     used: int | None
     size: int
     phrase: str
+    unknown: bool  # it may hold something that the station cannot read: encrypted, of another system, broken
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ def confirmation(found: Found) -> Confirmation:
         used=found.used,
         size=found.size,
         phrase=f"erase {found.title}",
+        unknown=bool(found.problem) or found.used is None,
     )
 
 

@@ -8,7 +8,10 @@ from appliance.words import N_
 
 
 class PowerDriver(Protocol):
-    """A way to switch a drive's power: people, a smart plug, a hub with switchable ports."""
+    """A way to switch a drive's power: people, a smart plug, a hub with switchable ports.
+
+    What goes wrong is raised as an ApplianceError; the drive then simply stays as it is.
+    """
 
     name: str  # stable; kept in Drive.power_driver
     title: str  # for people

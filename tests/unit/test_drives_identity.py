@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from appliance.drives import marker
@@ -135,6 +135,7 @@ JSON = some.recursive(
 )
 
 
+@settings(deadline=None, max_examples=60)
 @given(some.dictionaries(some.sampled_from(sorted(OURS)), JSON))
 def test_a_hostile_marker_is_good_or_none_and_never_an_error(changed: dict[str, Any]) -> None:
     mark = marker.parse(OURS | changed)
