@@ -194,14 +194,19 @@ def start_drill(session: Session, cold_drive_id: int, asked_by: int | None = Non
     return jobs.start(session, DRILL, title=title, lock=lock(drive.id), arguments=arguments, asked_by=asked_by)
 
 
+def scrub_lock(hot_drive_id: int) -> str:
+    """What reading a HOT drive again holds alone."""
+    return f"scrub:{hot_drive_id}"
+
+
 def start_scrub_hot(session: Session, hot_drive_id: int, asked_by: int | None = None) -> Job:
     """Read a slice of a HOT drive.  Raises NotFound or AlreadyRunning."""
     drive = session.get(Drive, hot_drive_id)
     if drive is None or drive.role is not DriveRole.HOT:
         raise NotFound(what="drive")
     title = Message(N_("Read the files on {drive} again"), {"drive": drive.name})
-    arguments = {"hot_drive_id": drive.id}
-    return jobs.start(session, SCRUB_HOT, title=title, lock=f"scrub:{drive.id}", arguments=arguments, asked_by=asked_by)
+    lock, arguments = scrub_lock(drive.id), {"hot_drive_id": drive.id}
+    return jobs.start(session, SCRUB_HOT, title=title, lock=lock, arguments=arguments, asked_by=asked_by)
 
 
 def drills(session: Session, cold_drive_id: int, limit: int = 12) -> Sequence[Drill]:

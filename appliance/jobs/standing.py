@@ -1,29 +1,37 @@
-"""Work that nobody asks for: previews of what arrived, an index of a HOT drive that has just come."""
+"""Work that nobody asks for: previews of what arrived, an index of a HOT drive that came, a nightly look for rot."""
 
 import contextlib
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session
 
+from appliance.backup import service as backup
 from appliance.db import now
 from appliance.drives import mounts
 from appliance.durable import write_atomically
 from appliance.jobs import service
 from appliance.jobs.models import Job
+from appliance.jobs.schedule import time_zone_name
 from appliance.library.models import Media, PreviewState, StoredFile
 from appliance.places import Places
 from appliance.words import N_, Message
 
 PREVIEWS, INDEX = "library.previews", "library.index"
 REST = timedelta(minutes=15)  # what the last run left waiting (a drive that is not here) is not tried at once
+INDEX_EVERY = timedelta(days=7)  # also when no drive came or went
+SCRUB_EVERY = timedelta(hours=20)
+SCRUB_LATE = timedelta(days=3)  # a box that is off at night reads by day, then
+NIGHT = range(1, 5)  # hours, by the station's clock
 
 
 def start(session: Session, places: Places) -> None:
     """Queue what waits."""
     start_previews(session)
     start_index(session, places)
+    start_scrub(session, places, now())
 
 
 def start_previews(session: Session) -> None:
@@ -31,8 +39,8 @@ def start_previews(session: Session) -> None:
     waiting = Media.preview == PreviewState.WAITING
     if not session.scalar(select(exists().where(waiting))):
         return
-    last = session.scalar(select(func.max(Job.finished)).where(Job.kind == PREVIEWS))
-    if last is not None and now() - REST < last <= now():
+    last = _last(session, Job.kind == PREVIEWS, now())
+    if last is not None and now() - REST < last:
         newest = session.scalar(select(StoredFile.added).join(Media).where(waiting).order_by(Media.id.desc()).limit(1))
         if newest is None or newest < last:
             return
@@ -41,14 +49,16 @@ def start_previews(session: Session) -> None:
 
 
 def start_index(session: Session, places: Places) -> None:
-    """An index, once for each time a HOT drive comes: people may have changed it on another computer."""
+    """An index once for each time a HOT drive comes (people may have changed it elsewhere), and once a week."""
     here = {m.tag: [m.device, m.sequence, m.device_number] for m in mounts.hot_mounts(session, places)}
     noted = places.run / "indexed.json"  # not needed after a reboot: every drive comes anew then
     try:
         known = json.loads(noted.read_text())
     except (OSError, ValueError):
         known = {}
-    if all(known.get(tag) == arrival for tag, arrival in here.items()):
+    last = _last(session, Job.kind == INDEX, now())
+    fresh = last is not None and now() - INDEX_EVERY < last
+    if not here or (fresh and all(known.get(tag) == arrival for tag, arrival in here.items())):
         return
     with contextlib.suppress(service.AlreadyRunning):  # from before it came; the next look tries again
         start_index_now(session)
@@ -58,3 +68,18 @@ def start_index(session: Session, places: Places) -> None:
 def start_index_now(session: Session) -> Job:
     """Look through every HOT drive.  Raises AlreadyRunning."""
     return service.start(session, INDEX, title=Message(N_("Looking through the drives")), lock=INDEX)
+
+
+def start_scrub(session: Session, places: Places, moment: datetime) -> None:
+    """A slice of each HOT drive is read again each night, so that rot is found while a good copy exists."""
+    night = moment.astimezone(ZoneInfo(time_zone_name(session))).hour in NIGHT
+    for mount in mounts.hot_mounts(session, places):
+        last = _last(session, Job.lock == backup.scrub_lock(mount.drive_id), moment)
+        if last is None or moment - last > (SCRUB_EVERY if night else SCRUB_LATE):
+            with contextlib.suppress(service.AlreadyRunning):
+                backup.start_scrub_hot(session, mount.drive_id)
+
+
+def _last(session: Session, which: ColumnElement[bool], moment: datetime) -> datetime | None:
+    """When such a job last ended; what is dated in the future never happened."""
+    return session.scalar(select(func.max(Job.finished)).where(which, Job.finished <= moment))
