@@ -37,7 +37,7 @@ class Browser:
         """Open a page."""
         return self.client.get(path, **more)
 
-    def post(self, path: str, **form: Any) -> TestResponse:
+    def post(self, path: str, /, **form: Any) -> TestResponse:
         """Send a form of ours."""
         return self.client.post(path, data={"csrf_token": self.csrf} | form)
 

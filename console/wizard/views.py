@@ -48,7 +48,8 @@ def claim() -> ResponseReturnValue:
     try:
         _check_repeat()
         with station().db.writing() as session:
-            user = people.claim(session, station().identity, form["code"], form["name"], form["password"], address)
+            code, name, password = (form.get(field, "") for field in ("code", "name", "password"))
+            user = people.claim(session, station().identity, code, name, password, address)
             people.change_picture(user, form.get("colour", user.colour), form.get("emoji", ""))
             token = sign_ins.open_for(session, user, address, browser)
     except ApplianceError as error:
@@ -64,7 +65,7 @@ def _claimed() -> bool:
 
 def _check_repeat() -> None:
     """A mistyped first password would lock the only admin out.  Raises Invalid."""
-    if request.form["password"] != request.form.get("again", ""):
+    if request.form.get("password") != request.form.get("again"):
         raise Invalid({"again": N_("The two passwords are not the same.")})
 
 
