@@ -4,8 +4,8 @@ A station never starts empty silently.  A database that is damaged, missing thou
 written by a newer version is put aside under another name, never deleted; the newest good copy takes its place and an
 issue tells both.  Where there is no good copy, the start stops and says so.
 
-Copies are looked for in the data folder (the weekly one, and the one made before a migration) and on every drive that
-is in use right now, where each backup leaves one.
+Copies are looked for in the data folder (the weekly one, and the one made before a migration) and on every drive of
+this station that is plugged in, where each backup leaves one.
 
 What is true if the plug is pulled here: the old file keeps its name until the copy beside it is whole, checked and
 flushed; between the two renames the database is missing, and the next start does the same again.
@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from appliance.broker.client import SocketBroker
+from appliance.drives import rescue
 from appliance.drives.layout import STATION_COPY
 from appliance.durable import flush_folder, write_atomically
 from appliance.errors import ApplianceError
@@ -93,10 +95,11 @@ def prepare(places: Places) -> None:
             remember_owner(places)
             return
         log.error("the database %s", problem)
-        copy = newest_copy(places)
-        if copy is None:
-            raise NoGoodCopy(problem=problem)
-        _take(places, copy, problem)
+        with rescue.within_reach(places, SocketBroker(places.broker_socket)):
+            copy = newest_copy(places)
+            if copy is None:
+                raise NoGoodCopy(problem=problem)
+            _take(places, copy, problem)
 
 
 def start_empty(places: Places) -> Path | None:

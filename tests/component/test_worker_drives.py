@@ -1,0 +1,72 @@
+"""The real worker and real drives: plugged in and pulled is seen within two seconds, and HOT comes into use."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from drive_station import Station
+
+from appliance.drives import inventory
+
+pytestmark = pytest.mark.component
+SEEN_WITHIN_S = 2.0
+
+
+@pytest.fixture
+def worker(station: Station, tmp_path: Path) -> Iterator[Path]:
+    """A running worker; its log."""
+    log = tmp_path / "worker.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "appliance.jobs.worker"], env=dict(os.environ), stdout=out, stderr=out
+        )
+    until(lambda: "ready" in log.read_text(), 20)
+    yield log
+    process.terminate()
+    process.wait(40)
+
+
+def until(what: Callable[[], Any], seconds: float) -> float:
+    """How long it took."""
+    begun = time.monotonic()
+    while not what():
+        assert time.monotonic() - begun < seconds
+        time.sleep(0.02)
+    return time.monotonic() - begun
+
+
+def test_plug_and_unplug_are_seen_within_two_seconds(station: Station, worker: Path) -> None:
+    def models() -> set[str]:
+        return {found.model for found in inventory.load(station.places).found}
+
+    for plug in (station.loops.make, station.loops.plug):
+        plug("blue")
+        assert until(lambda: "blue" in models(), 6) <= SEEN_WITHIN_S
+        station.loops.pull("blue")
+        assert until(lambda: "blue" not in models(), 6) <= SEEN_WITHIN_S
+
+
+def test_a_hot_drive_that_is_plugged_in_comes_into_use_and_is_looked_through(station: Station, worker: Path) -> None:
+    drive = station.erase(station.loops.make("blue"), "ext4")
+    station.root("drives.unmount", {"tag": drive.tag})
+    station.loops.pull("blue")
+    until(lambda: not inventory.load(station.places).found, 6)
+    station.loops.plug("blue")
+
+    def in_use() -> bool:
+        return any(found.mounted_as == drive.tag for found in inventory.load(station.places).found)
+
+    until(in_use, 20)
+    until(lambda: any(job.kind == "library.index" for job in _jobs(station)), 20)
+
+
+def _jobs(station: Station) -> list[Any]:
+    from appliance.jobs import service
+
+    with station.db.reading() as session:
+        return [*service.active(session), *service.recent(session)]
