@@ -92,8 +92,19 @@ class Worker:
                 self._round()
             except sqlite3.OperationalError as error:  # locked for long, or the disk has a bad moment
                 log.warning("database: %s", error)
+            except sqlite3.DatabaseError as error:
+                self._give_up(error)
             self._sleep(POLL_S)
         self._stop_children()
+
+    def _give_up(self, error: sqlite3.DatabaseError) -> None:
+        """A damaged page: the next start of the station reads the whole database, and replaces it."""
+        from appliance.recovery import suspect_stamp
+
+        log.error("the database is damaged: %s", error)
+        suspect_stamp(self.here).touch()
+        self._stop_children()
+        sys.exit(1)
 
     def stop(self, *_: object) -> None:
         """Signal handler: end the loop."""

@@ -14,6 +14,7 @@ import pytest
 import strangers_plugin
 from sqlalchemy import select
 
+from appliance import recovery
 from appliance.db import Database
 from appliance.health.models import Issue
 from appliance.jobs import schedule, service
@@ -217,6 +218,21 @@ def test_four_jobs_run_at_once_and_the_rest_wait(worker: Running, tmp_path: Path
     with worker.db.writing() as session:
         service.wish(session, numbers[0], Wish.CANCEL)
     worker.until(lambda: worker.job(numbers[4]).state is JobState.RUNNING)
+
+
+def test_a_damaged_database_is_noted_for_the_next_start(worker: Running, places: Places) -> None:
+    worker.until(lambda: "ready" in worker.log.read_text())
+    worker.until(lambda: not psutil.Process(worker.process.pid).children(), 40)
+    worker.db.close()
+    content = bytearray(places.database.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    for journal in places.data.glob("everpx.db-*"):
+        journal.write_bytes(b"")
+    places.database.write_bytes(content)
+    worker.stop(signal.SIGKILL)
+    worker.start()
+    assert worker.process.wait(40) == 1
+    assert recovery.suspect_stamp(places).exists()
 
 
 def test_the_idle_worker_is_small_and_does_nothing(worker: Running) -> None:

@@ -107,7 +107,7 @@ def test_what_is_no_frame_is_refused(line: bytes) -> None:
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     )
 )
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_arrives_the_answer_is_a_refusal(body: object) -> None:
     for frame in (body, {"verb": "test.switch", "request": body}, {"verb": body, "request": {}}):
         assert answer_for(json.dumps(frame).encode())["error"] == "bad_request"

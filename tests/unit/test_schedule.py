@@ -31,7 +31,7 @@ plans = st.one_of(
     st.builds(Plan, st.just(Rhythm.MONTHLY), st.integers(0, 23), st.integers(0, 59), day=st.integers(1, 28)),
     st.builds(Plan, st.just(Rhythm.HOURLY), st.just(3), st.integers(0, 59), every=st.sampled_from(HOURS)),
 )
-moments = st.datetimes(datetime(2027, 1, 1), datetime(2033, 1, 1)).map(lambda at: at.replace(tzinfo=UTC))
+moments = st.integers(0, 6 * 365 * 24 * 60).map(lambda n: datetime(2027, 1, 1, tzinfo=UTC) + timedelta(minutes=n))
 
 
 def at(text: str) -> datetime:
@@ -120,8 +120,8 @@ def test_a_time_that_comes_twice_is_run_once(db: Database) -> None:
     assert started == [90]  # 00:30 UTC, the first half past two
 
 
-@given(plans, moments, st.lists(st.tuples(st.integers(-400 * 24, 400 * 24), st.integers(1, 72)), max_size=4))
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(plans, moments, st.lists(st.tuples(st.integers(-400 * 24, 400 * 24), st.integers(1, 36)), max_size=3))
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_however_the_clock_jumps_runs_keep_two_hours_apart(
     db: Database, chosen: Plan, moment: datetime, jumps: list[tuple[int, int]]
 ) -> None:
@@ -131,10 +131,10 @@ def test_however_the_clock_jumps_runs_keep_two_hours_apart(
     make(db, chosen, moment)
     ran: list[datetime] = []
     clock = moment
-    for jump, hours in [(0, 48), *jumps]:
+    for jump, hours in [(0, 26), *jumps]:
         clock += timedelta(hours=jump)
-        for _ in range(min(hours * 2, 96)):
-            clock += timedelta(minutes=30)
+        for _ in range(hours):
+            clock += timedelta(minutes=55)
             if tick(db, clock):
                 assert all(not timedelta() <= clock - before < schedule.GAP for before in ran)
                 ran.append(clock)
