@@ -132,8 +132,10 @@ def check_invariants(bed: Bed) -> None:
 def check_complete(bed: Bed) -> None:
     """I6: the copy is whole and proven."""
     originals = files_below(bed.hot.path)
-    renamed = {stored: original for stored, original in manifest.read_names(bed.cold.path).items()}
-    copies = {renamed.get(path, path): content for path, content in files_below(bed.cold.path / bed.hot.tag).items()}
+    names = manifest.read_names(bed.cold.path)
+    there = files_below(bed.cold.path / bed.hot.tag)
+    copies = {manifest.original_of(names, path): content for path, content in there.items()}
+    assert sorted(copies) == sorted(originals)
     assert copies == originals
     with bed.db.reading() as session:
         rows = session.scalars(select(ColdFile).where(ColdFile.cold_drive_id == bed.cold.drive_id)).all()
@@ -146,7 +148,17 @@ def loop_mount(image: Path, where: Path, megabytes: int, make: list[str], mount:
         file.truncate(megabytes << 20)
     subprocess.run([*make, str(image)], check=True, capture_output=True, timeout=60)
     where.mkdir(exist_ok=True)
-    subprocess.run([*mount, str(image), str(where)], check=True, capture_output=True, timeout=60)
+    words = ["losetup", "--find", "--show", str(image)]
+    device = subprocess.run(words, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
+    try:
+        subprocess.run([*mount, device, str(where)], check=True, capture_output=True, timeout=60)
+    finally:
+        subprocess.run(["losetup", "--detach", device], check=True, timeout=60)  # freed when it is unmounted
+
+
+def unmount(where: Path) -> None:
+    """Let go of it, also where the driver is a program."""
+    subprocess.run(["umount", str(where)], check=True, capture_output=True, timeout=60)
 
 
 def killed_run(bed: Bed, at: str) -> int:

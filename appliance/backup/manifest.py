@@ -83,11 +83,13 @@ def _renamed(db: Database, cold: Mount) -> Iterator[tuple[bytes, bytes]]:
             .where(ColdFolder.stored_as.is_not(None) | ColdFile.stored_as.is_not(None))
             .order_by(Folder.id)
         )
+        told = None
         for path, folder_place, name, place in rows:
+            if folder_place is not None and folder_place != told:
+                yield folder_place, path
+                told = folder_place
             if place is not None:
                 yield catalogue.joined(folder_place or path, place), catalogue.joined(path, name)
-            elif folder_place is not None:
-                yield folder_place, path
 
 
 def shown(path: bytes) -> str:
@@ -102,3 +104,11 @@ def read_names(cold: Path) -> dict[bytes, bytes]:
     except FileNotFoundError:
         return {}
     return {os.fsencode(entry["stored"]): os.fsencode(entry["original"]) for entry in entries}
+
+
+def original_of(names: dict[bytes, bytes], path: bytes) -> bytes:
+    """HOT's path of a stored one: its own entry, or that of the nearest folder that has one."""
+    if path in names or not path:
+        return names.get(path, path)
+    folder, _, name = path.rpartition(b"/")
+    return catalogue.joined(original_of(names, folder), name)

@@ -1,7 +1,7 @@
-"""Three batches at a time: one is read on HOT, one is on its way, one is read back from COLD.
+"""Several batches at a time: one is read on HOT, one is on its way, one is read back from COLD, one is recorded.
 
-After each turn one flush makes both the bytes that just arrived and the renames of the batch that was just proven
-durable; then that batch's rows are committed.
+A turn moves each batch one station on.  The one flush of a turn makes the bytes that just arrived durable, and with
+them the renames of the batch that was proven a turn earlier; only after that are its rows committed.
 """
 
 import shutil
@@ -16,7 +16,7 @@ from appliance.backup.move import Carrier, Full
 from appliance.backup.older import Leaving
 from appliance.backup.settle import Settler
 from appliance.backup.work import Batch
-from appliance.jobs.progress import Progress
+from appliance.jobs.progress import Progress, Stopped
 from appliance.words import N_, Message
 
 LISTEN_S = 0.2
@@ -47,6 +47,21 @@ class Crew:
     reuse: Callable[[Batch], None]
 
 
+@dataclass
+class Line:
+    """Which batch is at which station; each has passed the ones before."""
+
+    read: Batch | None = None  # on HOT
+    arrived: Batch | None = None  # on COLD, durable, not proven
+    placed: Batch | None = None  # proven and renamed
+    flushed: Batch | None = None  # its renames are durable, too
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether any batch is left."""
+        return any((self.read, self.arrived, self.placed, self.flushed))
+
+
 class Pipeline:
     """Takes batches through their three stations."""
 
@@ -63,10 +78,20 @@ class Pipeline:
 
     def run(self, batches: Iterator[Batch]) -> None:
         """Until no batch is left.  Raises what stops a run."""
-        read = self._read(batches)
-        arrived: Batch | None = None
-        while read or arrived:
-            arrived, read = self._turn(read, arrived, batches)
+        line = Line(read=self._read(batches))
+        try:
+            while line.is_busy:
+                line = self._turn(line, batches)
+        except Stopped:
+            self._finish(line)
+            raise
+
+    def _finish(self, line: Line) -> None:
+        """Do not let a pause waste what is proven and at its place already."""
+        self._crew.flush()
+        for batch in (line.flushed, line.placed):
+            if batch:
+                self._commit(batch)
 
     def _read(self, batches: Iterator[Batch]) -> Batch | None:
         batch = next(batches, None)
@@ -74,38 +99,43 @@ class Pipeline:
             verify.read_originals(self._pool, batch, self._crew.carrier.halted)
         return batch
 
-    def _turn(
-        self, leaving: Batch | None, arrived: Batch | None, batches: Iterator[Batch]
-    ) -> tuple[Batch | None, Batch | None]:
-        """Carry one batch, prove another, read a third; (the batch that is there now, the batch that is read)."""
+    def _turn(self, line: Line, batches: Iterator[Batch]) -> Line:
+        """Everything moves one station on."""
         crew = self._crew
-        if leaving:
-            leaving.hot.check()
+        if line.read:
+            line.read.hot.check()
             crew.carrier.cold.check()
-            crew.reuse(leaving)
+            crew.reuse(line.read)
         reading = self._pool.submit(self._read, batches)
-        carrying = self._pool.submit(self._carry, leaving) if leaving else None
-        checking = self._pool.submit(self._check, arrived) if arrived else None
-        self._wait([future for future in (reading, carrying, checking) if future])
-        if arrived and checking:
-            self._place(arrived, checking.result())
-        is_full = bool(carrying and carrying.result())
-        crew.flush()
+        carrying = self._pool.submit(self._carry, line.read)
+        checking = self._pool.submit(self._check, line.arrived) if line.arrived else None
+        if line.flushed:
+            self._commit(line.flushed)
+            line.flushed = None
+        self._wait([future for future in (carrying, reading, checking) if future])
+        line.flushed, line.placed = line.placed, None
         crashpoints.reach("flushed")
-        if arrived:
-            crew.settler.commit(arrived)
-            self._count(arrived)
-        if is_full and leaving:
-            self._carry_again(leaving)
-        return leaving, reading.result()
+        if line.arrived and checking:
+            self._place(line.arrived, checking.result())
+            line.placed, line.arrived = line.arrived, None
+        if carrying.result() and line.read:
+            self._carry_again(line.read)
+        return Line(reading.result(), line.read, line.placed, line.flushed)
 
-    def _carry(self, batch: Batch) -> bool:
-        """Whether COLD was too full for it."""
+    def _carry(self, batch: Batch | None) -> bool:
+        """Carry a batch, then flush; whether COLD was too full for it."""
+        is_full = False
         try:
-            self._crew.carrier.carry(batch)
+            if batch:
+                self._crew.carrier.carry(batch)
         except Full:
-            return True
-        return False
+            is_full = True
+        self._crew.flush()
+        return is_full
+
+    def _commit(self, batch: Batch) -> None:
+        self._crew.settler.commit(batch)
+        self._count(batch)
 
     def _carry_again(self, batch: Batch) -> None:
         """After making room.  Raises ColdFull."""

@@ -100,7 +100,7 @@ class Settler:
         """Record what is proven.  Call after the renames were flushed."""
         moment = now()
         for item in batch.good():
-            item.folder.waiting -= 1
+            item.folder.proven += 1
         with self._db.writing() as session:
             missing = [work.path for work in batch.folders if work.folder_id is None]
             ids = catalogue.ensure_folders(session, batch.hot.drive_id, missing)
@@ -115,7 +115,7 @@ class Settler:
         crashpoints.reach("committed")
 
     def _folder_row(self, work: FolderWork) -> dict[str, Any]:
-        is_proven = work.is_whole and work.waiting == 0
+        is_proven = work.is_whole and work.proven == work.expected
         return {
             "cold_drive_id": self._cold.drive_id,
             "folder_id": work.folder_id,

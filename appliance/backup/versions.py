@@ -21,7 +21,7 @@ from appliance.jobs.progress import Progress
 from appliance.library.models import Folder
 from appliance.words import N_
 
-RESERVE = 64 << 20  # bytes that COLD keeps free for its own books
+RESERVE = 64 << 20  # bytes that COLD keeps free for its own books, or a twentieth of a small drive
 CHUNK = 200
 
 
@@ -143,7 +143,8 @@ def reuse(db: Database, shelf: Shelf, batch: Batch, top: bytes) -> None:
 def free_bytes(cold: Mount) -> int:
     """What COLD can still take."""
     space = os.statvfs(cold.path)
-    return max(0, space.f_bavail * space.f_frsize - RESERVE)
+    reserve = min(RESERVE, space.f_blocks * space.f_frsize // 20)
+    return max(0, space.f_bavail * space.f_frsize - reserve)
 
 
 def apply_policy(db: Database, cold: Mount, today: date) -> int:

@@ -16,8 +16,8 @@ from appliance.db import Database
 from appliance.drives.mounts import Mount
 from appliance.library.scan import UNKNOWN, Listing, listing_of
 
-BATCH_FILES = 6000
-BATCH_BYTES = 512 << 20
+BATCH_FILES = 2500
+BATCH_BYTES = 256 << 20
 
 
 @dataclass(slots=True)
@@ -29,7 +29,8 @@ class FolderWork:
     folder_id: int | None
     fingerprint: bytes
     is_new: bool  # COLD holds nothing of it yet
-    waiting: int = 0  # files that are not proven yet
+    expected: int = 0  # files in batches so far
+    proven: int = 0
     is_whole: bool = False  # its last file is in a batch
 
     @property
@@ -116,7 +117,7 @@ class Cutter:
                     yield batch
                     batch = self._next(sheet.hot)
                     batch.folders.append(work)
-                work.waiting += 1
+                work.expected += 1
                 batch.items.append(item)
                 batch.bytes += item.size
             work.is_whole = True
