@@ -17,6 +17,7 @@ from appliance.backup import browse, catalogue, medium, problems
 from appliance.backup.bring_back import bring, settle
 from appliance.backup.browse import Copy
 from appliance.drives.mounts import Mount
+from appliance.durable import flush_filesystem
 from appliance.errors import OutOfSpace
 from appliance.jobs.progress import Progress
 from appliance.words import N_, Message
@@ -24,6 +25,7 @@ from appliance.words import N_, Message
 OpenCold = Callable[[], AbstractContextManager[Mount]]
 SPARE = 64 << 20  # bytes left free on HOT
 NOT_THERE = N_("is no longer on the backup drive")
+IN_THE_WAY = N_("was not brought back, because something else is at the place of its folder")
 NOT_RIGHT = N_("is damaged on the backup drive and was not brought back")
 
 
@@ -63,6 +65,7 @@ def restore(progress: Progress, wanted: Wanted, hot: Mount, open_cold: OpenCold)
         for folder, copy in _copies(progress, wanted):
             _one(progress, cold, hot, folder, copy, done)
             progress.step(N_("Bringing files back"), done.bytes, size, share=(2, 98))
+    flush_filesystem(hot.path)
     _tell(progress, hot, done)
     return vars(done)
 
@@ -118,6 +121,11 @@ def _single(progress: Progress, wanted: Wanted) -> Iterator[tuple[bytes, Copy]]:
 def _one(progress: Progress, cold: Mount, hot: Mount, folder: bytes, copy: Copy, done: Restored) -> None:
     target = _inside(hot, folder, copy.name)
     done.bytes += copy.size
+    try:
+        _make_folders(hot, target.parent)
+    except (NotADirectoryError, FileExistsError):
+        _complain(progress, folder, copy, IN_THE_WAY, done)
+        return
     if _is_equal(target, copy):
         done.equal += 1
         return
@@ -131,7 +139,6 @@ def _one(progress: Progress, cold: Mount, hot: Mount, folder: bytes, copy: Copy,
     if fresh is None:
         _complain(progress, folder, copy, NOT_RIGHT, done)
         return
-    _make_folders(hot, target.parent)
     if os.path.lexists(target):
         target = _beside(target)
         done.beside += 1
