@@ -21,7 +21,7 @@ from console.access import admin_only, me
 from console.backup import history, planning, restore
 from console.backup.history import Run
 from console.drives import cards
-from console.drives.cards import Card
+from console.drives.cards import Card, Stranger
 from console.shell import done, not_done, problems_of, show
 from console.station import station
 from console.translate import say
@@ -42,6 +42,7 @@ class Copy:
     schedule: Schedule | None
     strip: Markup
     runs: list[Run]
+    pretender: Stranger | None  # a drive that is plugged in, claims to be this one, and is not used
 
     @property
     def job(self) -> Job | None:
@@ -51,7 +52,8 @@ class Copy:
     @property
     def wanted(self) -> bool:
         """Whether a person should switch the drive on."""
-        return self.job is not None and self.card.drive.power_state is PowerState.SPINNING_UP and not self.card.found
+        waiting = self.job is not None and self.card.drive.power_state is PowerState.SPINNING_UP
+        return waiting and not self.card.found and not self.pretender
 
     @property
     def plan(self) -> Message | None:
@@ -64,7 +66,7 @@ class Copy:
         return self.schedule.next_due if self.schedule and self.schedule.enabled else None
 
 
-def _copy(session: Session, card: Card) -> Copy:
+def _copy(session: Session, card: Card, strangers: list[Stranger]) -> Copy:
     drive = card.drive
     strip, runs = history.strip(session, drive.id, drive.name)
     return Copy(
@@ -75,6 +77,7 @@ def _copy(session: Session, card: Card) -> Copy:
         schedule=planning.schedule_of(session, drive),
         strip=strip,
         runs=runs,
+        pretender=next((one for one in strangers if one.verdict.drive_id == drive.id), None),
     )
 
 
@@ -83,8 +86,8 @@ def _copy(session: Session, card: Card) -> Copy:
 def page() -> ResponseReturnValue:
     """Every drive that keeps a copy."""
     with station().db.reading() as session:
-        here = cards.gather(session, station()).cards
-        shown = [_copy(session, card) for card in here if card.drive.role is DriveRole.COLD]
+        here = cards.gather(session, station())
+        shown = [_copy(session, card, here.strangers) for card in here.cards if card.drive.role is DriveRole.COLD]
         rotation = service.rotation(session)
     away = sorted((copy.card for copy in shown if not copy.card.found), key=lambda card: (_last(card), card.drive.id))
     following = rotation[away[0].drive.id] if len(shown) > 1 and away else None
@@ -101,8 +104,10 @@ def _last(card: Card) -> float:
 def drive(drive_id: int) -> ResponseReturnValue:
     """One of them: every copy so far, and whether it is good."""
     with station().db.reading() as session:
-        card = cards.one(session, station(), service.cold(session, drive_id))
-        copy, drills = _copy(session, card), service.drills(session, drive_id, DRILLS_SHOWN)
+        service.cold(session, drive_id)
+        here = cards.gather(session, station())
+        card = next(card for card in here.cards if card.drive.id == drive_id)
+        copy, drills = _copy(session, card, here.strangers), service.drills(session, drive_id, DRILLS_SHOWN)
     return show("backup/drive.html", "live", copy=copy, drills=drills, legend=history.legend())
 
 

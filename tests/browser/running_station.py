@@ -1,5 +1,6 @@
 """A station in a process of its own, with real test drives; what browser tests look at."""
 
+import os
 import re
 import shutil
 import signal
@@ -11,6 +12,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from appliance.station.home import run_folder
 
 REPO = Path(__file__).parents[2]
 READY_WITHIN_S = 60
@@ -26,6 +29,11 @@ class RunningStation:
     claim_code: str
     process: "subprocess.Popen[str]"
     states: dict[str, Any] = field(default_factory=dict)  # name -> storage state of a signed-in browser
+
+    @property
+    def hot(self) -> Path:
+        """Where the drive that holds everything is mounted."""
+        return run_folder(self.data, os.geteuid()) / "drives" / "HOT-1"
 
     def pull(self, name: str) -> None:
         """Pull the plug of a drive, whatever is going on."""

@@ -43,15 +43,30 @@ def sign_in(page: Page, station: RunningStation, name: str) -> None:
     expect(page.get_by_role("navigation", name="Main", exact=True)).to_be_visible()
 
 
+def csrf(page: Page) -> str:
+    """The token that a signed-in page carries."""
+    found = re.search(r'"X-CSRFToken": "([^"]+)"', page.locator("body").get_attribute("hx-headers") or "")
+    assert found
+    return found[1]
+
+
 def add_member(page: Page, station: RunningStation, name: str) -> None:
     """Another person, by the REST API of the signed-in browser."""
     page.goto(f"{station.url}/")
-    token = page.locator("body").get_attribute("hx-headers") or ""
-    header = re.search(r'"X-CSRFToken": "([^"]+)"', token)
-    assert header
     answer = page.request.post(
         f"{station.url}/api/v1/people",
         data={"name": name, "password": PASSWORD, "role": "member"},
-        headers={"X-CSRFToken": header[1], "Referer": station.url},
+        headers={"X-CSRFToken": csrf(page), "Referer": station.url},
+    )
+    assert answer.ok, answer.text()
+
+
+def send(page: Page, station: RunningStation, name: str, content: bytes) -> None:
+    """One file by the REST API, as a script would send it: acknowledged when it is durable."""
+    page.goto(f"{station.url}/")
+    answer = page.request.put(
+        f"{station.url}/api/v1/files/{name}",
+        data=content,
+        headers={"X-CSRFToken": csrf(page), "Referer": station.url, "Content-Type": "application/octet-stream"},
     )
     assert answer.ok, answer.text()

@@ -8,14 +8,19 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from appliance import identity
 from appliance.backup.models import BackupRun, ColdFile, ColdFolder, Drill, OldVersion, RunState
 from appliance.db import Database, now
+from appliance.drives import inventory
+from appliance.drives.inventory import Found, Inventory
+from appliance.drives.marker import Marker
 from appliance.drives.models import Drive, DriveRole, PowerState
 from appliance.jobs.models import Job, JobState, Schedule
 from appliance.library.models import Folder
 from appliance.people import service as people
 from appliance.people.audit import By
 from appliance.people.models import Role
+from appliance.places import Places
 from appliance.words import Message
 from tests.browsers import Browser
 from tests.callers import PASSWORD
@@ -156,6 +161,22 @@ def test_a_copy_that_waits_for_people_asks_them(anna: Browser, db: Database) -> 
         session.get_one(Drive, COLD).power_state = PowerState.SPINNING_UP
         session.scalars(select(Job)).one().state = JobState.RUNNING
     assert "Switch on The green drive" in anna.get("/backup/").text
+
+
+def test_a_drive_that_is_here_but_unclean_is_explained_instead_of_asked_for(
+    anna: Browser, db: Database, places: Places
+) -> None:
+    anna.post(f"/backup/{COLD}/run")
+    with db.writing() as session:
+        session.get_one(Drive, COLD).power_state = PowerState.SPINNING_UP
+    own = identity.load(places).station_id
+    mark = vars(Marker("m2", own, "cold", 1, "u2", "The green drive", "2026-01-01"))
+    green = Found("sdb1", "sdb", 1, size=GB, filesystem="exfat", filesystem_uuid="u2", marker=mark, dirty=True)
+    inventory.save(places, Inventory((green,), 0.0, {}))
+    page = anna.get("/backup/").text
+    assert "was not switched off properly" in page and "Switch on" not in page
+    assert "already under way" not in anna.follow(anna.post("/drives/found/sdb1/repair"))
+    assert (started := newest_job(db)) and started.kind == "drives.repair"
 
 
 def test_the_brake_asks_and_both_answers_work(anna: Browser, db: Database, a_run: Callable[..., int]) -> None:
