@@ -1,5 +1,6 @@
 """Room on a HOT drive, asked before anything is written; and what its errors mean when it fails all the same."""
 
+import contextlib
 import errno
 import os
 from collections.abc import Iterator, Sequence
@@ -34,6 +35,7 @@ class TooLargeForDrive(ApplianceError):
 
 def free(mount: Mount) -> int:
     """Bytes that uploads may still use, never below 0.  Raises DriveGone."""
+    mount.check()
     try:
         space = os.statvfs(mount.path)
     except OSError:
@@ -59,8 +61,9 @@ def choose(mounts: Sequence[Mount], needed: int) -> Mount:
     if not mounts:
         raise DriveMissing(drive="HOT")
     for mount in mounts:
-        if not mount.read_only and free(mount) >= needed:
-            return mount
+        with contextlib.suppress(DriveGone):
+            if not mount.read_only and free(mount) >= needed:
+                return mount
     check(mounts[0], needed)
     return mounts[0]
 

@@ -26,6 +26,7 @@ from appliance.library.catalogue import find_by_digest
 from appliance.library.ingest import Ingest
 from appliance.library.models import Upload
 from appliance.library.pieces import Check, DamagedPiece, Writer, carry_on, carry_on_file, checksum_for, write
+from appliance.library.shelves import Shelves
 from appliance.people.models import User
 from appliance.places import Places
 from appliance.settings import Setting
@@ -76,7 +77,7 @@ class Uploads:
     """The unfinished uploads of one station, in one process."""
 
     def __init__(self, db: Database, places: Places, door: Ingest) -> None:
-        self.db, self.places, self.door = db, places, door
+        self.db, self.places, self.door, self.shelves = db, places, door, Shelves(db, places)
         self._writers: OrderedDict[str, Writer] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -91,8 +92,8 @@ class Uploads:
             problems["digest"] = N_("This is not a BLAKE3 hash.")
         if problems:
             raise Invalid(dict(problems))
+        mount = room.choose(self.shelves.mounts(), wanted.size)
         with self.db.reading() as session:
-            mount = room.choose(hot_mounts(session, self.places), wanted.size)
             expires = now() + timedelta(days=KEEP_DAYS.get(session))
         upload = Upload(
             id=spool.new_id(),

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import bindparam, delete, or_, select
 from sqlalchemy.orm import Session
 
 from appliance.db import now
@@ -65,15 +65,19 @@ def open_for(session: Session, user: User, address: str, browser: str) -> str:
     return token
 
 
+_WHO = (  # built once: every page asks it
+    select(User, SignIn)
+    .join(User, User.id == SignIn.user_id)
+    .where(SignIn.token_hash == bindparam("token_hash"), User.state == UserState.ACTIVE)
+    .where(SignIn.last_seen >= bindparam("idle_since"), SignIn.created >= bindparam("oldest"))
+)
+
+
 def who(session: Session, token: str) -> tuple[User, SignIn] | None:
     """Whose token this is, while it is good."""
     moment = now()
-    found = session.execute(
-        select(User, SignIn)
-        .join(User, User.id == SignIn.user_id)
-        .where(SignIn.token_hash == _hash(token), User.state == UserState.ACTIVE)
-        .where(SignIn.last_seen >= moment - IDLE, SignIn.created >= moment - LONGEST)
-    ).first()
+    shown = {"token_hash": _hash(token), "idle_since": moment - IDLE, "oldest": moment - LONGEST}
+    found = session.execute(_WHO, shown).first()
     return None if found is None else (found[0], found[1])
 
 

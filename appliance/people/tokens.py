@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from appliance.db import now
@@ -39,13 +39,16 @@ def create(session: Session, by: By, user: User, name: str) -> tuple[ApiToken, s
     return token, text
 
 
+_WHO = (  # built once: every request of a phone asks it
+    select(User, ApiToken)
+    .join(User, User.id == ApiToken.user_id)
+    .where(ApiToken.token_hash == bindparam("token_hash"), User.state == UserState.ACTIVE)
+)
+
+
 def who(session: Session, text: str) -> tuple[User, ApiToken] | None:
     """Whose token this is, while its person may sign in; only reads."""
-    found = session.execute(
-        select(User, ApiToken)
-        .join(User, User.id == ApiToken.user_id)
-        .where(ApiToken.token_hash == _hash(text), User.state == UserState.ACTIVE)
-    ).first()
+    found = session.execute(_WHO, {"token_hash": _hash(text)}).first()
     return None if found is None else (found[0], found[1])
 
 

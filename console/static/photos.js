@@ -2,6 +2,7 @@
    swiping follow its links.  Without this file everything is reached by links. */
 "use strict";
 
+{
 const typing = (event) => event.target.matches("input, textarea, select, video") || event.ctrlKey || event.metaKey || event.altKey;
 
 /* ---- the grid ---- */
@@ -92,4 +93,5 @@ if (viewer) {
     const across = end.clientX - start.clientX;
     if (Math.abs(across) > 60 && Math.abs(end.clientY - start.clientY) < 60) follow(across < 0 ? "ArrowRight" : "ArrowLeft");
   }, { passive: true });
+}
 }

@@ -2,6 +2,7 @@
    A lost connection is waited for; a closed page goes on when the same files are chosen again. */
 "use strict";
 
+{
 document.documentElement.classList.add("js");
 const form = document.getElementById("upload");
 const words = JSON.parse(form.dataset.words);
@@ -248,3 +249,4 @@ document.addEventListener("drop", async (event) => {
 window.addEventListener("beforeunload", (event) => {
   if (files.some((entry) => !entry.over)) event.preventDefault();
 });
+}

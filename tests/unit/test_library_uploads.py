@@ -231,7 +231,7 @@ def test_nginx_is_told_whether_an_upload_may_come(app: Flask, admin: Caller, hot
     assert full.status_code == 507 and "needed" in full.headers["X-Everpx-Refusal"]
     hot.path.rename(hot.path.with_name("unplugged"))
     gone = send(admin, "GET", "/internal/upload-allowed")
-    assert gone.status_code == 503 and "not connected" in gone.headers["X-Everpx-Refusal"]
+    assert gone.status_code == 503 and "unplugged" in gone.headers["X-Everpx-Refusal"]
 
 
 def test_a_missing_drive_takes_nothing(admin: Caller, hot: Mount) -> None:
