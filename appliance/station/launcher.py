@@ -127,7 +127,8 @@ def environment(home: Home, shown: Home) -> dict[str, str]:
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "PYTHONPATH": str(account.program_folder(shown)),
         "PYTHONUNBUFFERED": "1",
-        "MALLOC_ARENA_MAX": "2",  # threads must not each keep a heap of their own on a small machine
+        "MALLOC_ARENA_MAX": "1",  # threads must not each keep a heap of their own on a small machine
+        "PYTHONNODEBUGRANGES": "1",  # half a megabyte a process, for carets in tracebacks
     }
 
 
@@ -159,11 +160,10 @@ def services(home: Home, python: str) -> list[Service]:
     """The processes of a station, as in rootfs/."""
     user = home.user
     daemon = ["-m", "appliance.broker.daemon", "--socket", str(home.places.broker_socket), "--user", user.pw_name]
-    gunicorn = ["-m", "gunicorn", "-c", "python:appliance.web.gunicorn_settings", "console.wsgi:app"]
     return [
         Service("broker", [python, *daemon], None if home.rooted else user),
         Service("worker", [python, "-m", "appliance.jobs.worker"], user, patience=30, orphaned=signal.SIGKILL),
-        Service("console", [python, *gunicorn], user, patience=15),
+        Service("console", [python, "-m", "console.serve"], user, patience=15),
         Service("nginx", web.command(home.places), user, before=[python, "-m", "appliance.web"]),
     ]
 

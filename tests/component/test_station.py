@@ -57,7 +57,7 @@ class Launched:
         found = {}
         for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
             line = Path(f"/proc/{pid}/cmdline").read_bytes().decode()
-            for word in ("broker.daemon", "jobs.worker", "gunicorn", "nginx"):
+            for word in ("broker.daemon", "jobs.worker", "console.serve", "nginx"):
                 if word in line:
                     found[word] = int(pid)
         return found
@@ -107,7 +107,7 @@ def test_a_station_starts_with_two_drives_answers_and_leaves_nothing(data: Path)
         assert re.search(r"Claim code: ([2-9A-Z]{5}-){3}[2-9A-Z]{5}\n", launched.words)
         assert launched.get() == 200
         assert sorted(i.name for i in data.glob("loop-drives/*.img")) == ["Blue-drive.img", "Green-drive.img"]
-        assert set(launched.children()) == {"broker.daemon", "jobs.worker", "gunicorn", "nginx"}
+        assert set(launched.children()) == {"broker.daemon", "jobs.worker", "console.serve", "nginx"}
         assert launched.process.poll() is None
     assert launched.process.returncode == 0
     assert traces(data) == []
@@ -117,7 +117,7 @@ def test_a_station_starts_with_two_drives_answers_and_leaves_nothing(data: Path)
 def test_only_the_broker_runs_as_root(data: Path) -> None:
     with station(data) as launched:
         owners = {name: os.stat(f"/proc/{pid}").st_uid == 0 for name, pid in launched.children().items()}  # noqa: PTH116
-    assert owners == {"broker.daemon": True, "jobs.worker": False, "gunicorn": False, "nginx": False}
+    assert owners == {"broker.daemon": True, "jobs.worker": False, "console.serve": False, "nginx": False}
 
 
 @needs_root
@@ -132,7 +132,7 @@ def test_the_claim_code_stays_until_somebody_claims_and_the_identity_for_ever(da
 
 
 @needs_root
-@pytest.mark.parametrize("name", ["broker.daemon", "jobs.worker", "gunicorn", "nginx"])
+@pytest.mark.parametrize("name", ["broker.daemon", "jobs.worker", "console.serve", "nginx"])
 def test_a_killed_process_is_started_again(data: Path, name: str) -> None:
     with station(data) as launched:
         before = launched.children()

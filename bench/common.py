@@ -1,0 +1,245 @@
+"""What the benchmarks share: a real station to measure, memory and CPU of process trees, and one line per result.
+
+Each result is one line of JSON on standard output, ``{"bench", "what", "ratio" or "value", "unit", "target", "ok"}``; a
+ratio compares with a peer that was measured in the same run, so it means something on any machine.
+"""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from appliance.db import Database
+from appliance.identity import load
+from appliance.places import Places
+from appliance.station.home import run_folder
+
+APP = Path(__file__).parents[1]
+MB = 1_000_000  # of files and drives
+MIB = 1 << 20  # of memory, as the kernel counts it
+
+
+def result(bench: str, what: str, *, target: str, ok: bool, **measured: object) -> None:
+    """Print one result."""
+    print(json.dumps({"bench": bench, "what": what, **measured, "target": target, "ok": ok}), flush=True)
+
+
+def note(bench: str, what: str, **measured: object) -> None:
+    """Print a measurement that has no target, such as a peer's own figure."""
+    print(json.dumps({"bench": bench, "note": what, **measured}), flush=True)
+
+
+def percentile(values: Iterable[float], share: float) -> float:
+    """The nearest-rank percentile."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    """All living processes below one."""
+    try:
+        return list(psutil.Process(pid).children(recursive=True))
+    except psutil.NoSuchProcess:
+        return []
+
+
+def pss(processes: Iterable[psutil.Process]) -> int:
+    """Proportional memory of processes in bytes: shared pages are counted once."""
+    total = 0
+    for process in processes:
+        try:
+            found = re.search(r"^Pss: +(\d+) kB", Path(f"/proc/{process.pid}/smaps_rollup").read_text(), re.MULTILINE)
+        except OSError:
+            continue
+        total += int(found[1]) * 1024 if found else 0
+    return total
+
+
+def cpu_seconds(processes: Iterable[psutil.Process]) -> dict[str, float]:
+    """User and system time so far, by what a process is."""
+    total: dict[str, float] = {}
+    for process in processes:
+        try:
+            spent, line = process.cpu_times(), " ".join(process.cmdline())
+        except psutil.NoSuchProcess:
+            continue
+        name = next((name for name in ("nginx", "console.serve", "broker", "worker") if name in line), "other")
+        total[name] = total.get(name, 0.0) + spent.user + spent.system
+    return total
+
+
+class Memory(threading.Thread):
+    """The peak of some processes' memory until the block ends."""
+
+    def __init__(self, processes: Callable[[], list[psutil.Process]], every: float = 0.1) -> None:
+        super().__init__(daemon=True)
+        self.processes, self.every, self.peak = processes, every, 0
+        self._done = threading.Event()
+
+    def run(self) -> None:
+        """Sample."""
+        while not self._done.wait(self.every):
+            self.peak = max(self.peak, pss(self.processes()))
+
+    def __enter__(self) -> "Memory":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self.join()
+
+
+@dataclass
+class Station:
+    """A running station with an owner."""
+
+    data: Path
+    port: int
+    launcher: int  # pid
+    ready_after: float
+    token: str = ""
+    headers: str = ""  # sent with each request instead of the token
+
+    @property
+    def places(self) -> Places:
+        """Its folders."""
+        return Places(self.data, run_folder(self.data, os.geteuid()))
+
+    def processes(self, *without: str) -> list[psutil.Process]:
+        """Everything but the launcher, and but those whose command line has one of these words."""
+        found = []
+        for process in descendants(self.launcher):
+            try:
+                line = " ".join(process.cmdline())
+            except psutil.NoSuchProcess:
+                continue
+            if not any(word in line for word in without):
+                found.append(process)
+        return found
+
+    def try_page(self, path: str) -> None:
+        """Open a page, whatever it answers."""
+        with suppress(RuntimeError):
+            self.get(path)
+
+    def get(self, path: str) -> float:
+        """Ask for a page and return how many seconds the whole answer took.  Raises RuntimeError unless it is 200."""
+        began = time.perf_counter()
+        headers = self.headers or f"Authorization: Bearer {self.token}\r\n"
+        request = f"GET {path} HTTP/1.0\r\nHost: localhost\r\n{headers}\r\n"
+        with socket.create_connection(("127.0.0.1", self.port)) as connection:
+            connection.sendall(request.encode())
+            answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+        took = time.perf_counter() - began
+        status = answer.split(b" ", 2)[1]
+        if status != b"200":
+            raise RuntimeError(f"{path}: {answer[:300]!r}")
+        return took
+
+
+@contextmanager
+def station(data: Path, *, drive_size: str = "12G") -> Iterator[Station]:
+    """Start a station and give it an owner with a token; it is stopped at the end, its data stay."""
+    port = free_port()
+    argv = [sys.executable, "-m", "appliance.station", "--data", str(data), "--port", str(port)]
+    began = time.monotonic()
+    launcher = subprocess.Popen(
+        [*argv, "--drive-size", drive_size], cwd=APP, stdout=subprocess.PIPE, text=True, env=os.environ
+    )
+    assert launcher.stdout is not None
+    try:
+        code = ""
+        for line in launcher.stdout:
+            code = line.split()[-1] if line.startswith("Claim code") else code
+            if line.startswith("Everpx is ready"):
+                ready = time.monotonic() - began
+            if line.startswith("Stop it with"):
+                break
+        else:
+            raise RuntimeError("the station did not start")
+        running = Station(data, port, launcher.pid, ready)
+        running.token = _owner(running, code)
+        yield running
+    finally:
+        launcher.send_signal(signal.SIGTERM)
+        launcher.communicate(timeout=120)
+
+
+def _owner(running: Station, code: str) -> str:
+    """Claim the station if it is new, and make a token."""
+    from sqlalchemy import select
+
+    from appliance.people import service, tokens
+    from appliance.people.audit import By
+    from appliance.people.models import User
+
+    db = Database(running.places.database)
+    with db.writing() as session:
+        user = session.scalars(select(User)).first()
+        if user is None:
+            user = service.claim(session, load(running.places), code, "Anna", "a long enough password", "127.0.0.1")
+        _, text = tokens.create(session, By(user.id), user, f"bench {time.time_ns()}")
+    db.close()
+    _give_back(running.data)
+    return text
+
+
+def _give_back(data: Path) -> None:
+    """What root wrote beside the database belongs to the station's user."""
+    owner = data.stat()
+    for path in data.glob("everpx.db*"):
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def hand_over(running: Station, stem: str = "Blue-drive", role: str = "hot") -> Path:
+    """Adopt a test drive as the console would; returns its mount point once uploads may come."""
+    from appliance.drives import inventory, service
+    from appliance.drives.models import DriveRole
+    from appliance.web.service import shelves
+
+    def ready() -> Path | None:
+        return next((s.path for s in shelves(running.places.mounts) if s.uploads), None)
+
+    if found := ready():
+        return found
+    db = Database(running.places.database)
+    wait_for(lambda: running.places.inventory.exists())
+    wait_for(lambda: any(d.model == stem for d in inventory.load(running.places).found))
+    drive = next(d for d in inventory.load(running.places).found if d.model == stem)
+    with db.writing() as session:
+        service.adopt(session, running.places, device=drive.device, role=DriveRole(role), name="Blue")
+    db.close()
+    _give_back(running.data)
+    wait_for(lambda: ready() is not None, 60)
+    opened = running.places.run / "nginx" / "nginx.conf"
+    wait_for(lambda: "/api/v1/files/" in opened.read_text(), 90)
+    time.sleep(1)
+    return ready() or Path()
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
+    """Until it holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError("waited in vain")
+        time.sleep(0.1)

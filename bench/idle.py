@@ -1,0 +1,55 @@
+"""Memory, CPU and start of a station that has nothing to do.
+
+  sudo PYTHONPATH=. .venv/bin/python bench/idle.py [--seconds 60] [--work DIR]
+
+Memory is PSS (shared pages counted once) of console, worker and broker together, after pages were opened; nginx is told
+apart.  CPU is what all of them used in the time, as a share of one core.
+"""
+
+import argparse
+import shutil
+import time
+from pathlib import Path
+
+from common import MIB, cpu_seconds, hand_over, note, pss, result, station
+
+PAGES = ("/", "/photos", "/drives", "/backup", "/people", "/system", "/api/v1/jobs")
+
+
+def main() -> None:
+    """Start, open some pages, wait, measure; then start once more and take the time."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--seconds", type=float, default=60)
+    options.add_argument("--work", type=Path, default=Path("/var/tmp/everpx-bench"))
+    given = options.parse_args()
+    work = given.work / "idle"
+    shutil.rmtree(work, ignore_errors=True)
+    try:
+        with station(work / "station", drive_size="1G") as running:
+            hand_over(running)
+            for page in PAGES:
+                running.try_page(page)
+            time.sleep(20)  # what the opening and the hand-over started ends by itself
+            before = cpu_seconds(running.processes())
+            time.sleep(given.seconds)
+            after = cpu_seconds(running.processes())
+            core = running.processes("nginx")
+            for process in running.processes():
+                note("idle", " ".join(process.cmdline())[-60:], pss_mib=round(pss([process]) / MIB, 1))
+            memory = pss(core) / MIB
+            front = (pss(running.processes()) - pss(core)) / MIB
+        note("idle", "CPU seconds by process", **{name: round(after[name] - before.get(name, 0), 2) for name in after})
+        used = sum(after.values()) - sum(before.values())
+        share = 100 * used / given.seconds
+        with station(work / "station", drive_size="1G") as again:
+            ready = again.ready_after
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    result("idle", "console + worker + broker", value=round(memory, 1), unit="MiB PSS", target="<= 80", ok=memory <= 80)
+    note("idle", "nginx", mib=round(front, 1))
+    result("idle", "CPU", value=round(share, 2), unit="% of a core", target="<= 0.05", ok=share <= 0.05)
+    result("idle", "ready after", value=round(ready, 2), unit="s", target="<= 2", ok=ready <= 2)
+
+
+if __name__ == "__main__":
+    main()
