@@ -26,6 +26,14 @@ class ColdFailing(ApplianceError):
     hint = N_("Your files are safe on the other drive. Check the cable; if it happens again, replace this drive.")
 
 
+class ColdReadOnly(ApplianceError):
+    """COLD can only be read, or was mounted so because it is not sound."""
+
+    code, status = "cold_read_only", 409
+    template = N_("{drive} can only be read, so nothing can be copied to it.")
+    hint = N_("What is on it is safe. If it has a switch against writing, move it; else look under Health.")
+
+
 class ColdUntrustworthy(ApplianceError):
     """What was read back from COLD is not what was written, twice in a row."""
 

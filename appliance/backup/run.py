@@ -1,5 +1,4 @@
-"""One run from HOT to COLD: plan, brake, then with the COLD drive on: older versions, copy and prove, scrub, manifest,
-database copy; then the drive rests, and the proof is written down.
+"""One run from HOT to COLD: plan, brake, then, if there is anything to do, a visit to the COLD drive, and the proof.
 
 Safe to kill anywhere: what is recorded as proven was read back from the medium, and the next run finds the rest again.
 """
@@ -12,27 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from appliance import events, plugin
-from appliance.backup import (
-    brake,
-    crashpoints,
-    manifest,
-    medium,
-    older,
-    plan,
-    policy,
-    problems,
-    runs,
-    scrub,
-    station_copy,
-    versions,
-)
-from appliance.backup.doubt import Doubter
+from appliance.backup import brake, plan, policy, runs, scrub
 from appliance.backup.models import RunState
-from appliance.backup.move import Carrier
-from appliance.backup.pipeline import Crew, Pipeline, Tally
 from appliance.backup.plan import Numbers, Sheet
-from appliance.backup.settle import Settler
-from appliance.backup.work import Batch, Cutter
 from appliance.drives.mounts import Mount
 from appliance.jobs.progress import Cancelled, Progress
 from appliance.words import N_
@@ -79,8 +60,10 @@ class _Run:
         if not self._needs_cold(sheets):
             runs.close(self.db, self.run_id, RunState.NOTHING_TO_DO, details={"files": numbers.files})
             return {"nothing_to_do": True, "files": numbers.files}
+        from appliance.backup.visit import Visit  # most nights do not need it
+
         with open_cold() as cold:
-            result = self._with_cold(cold, sheets, numbers, was_cut_off)
+            result = Visit(self.progress, cold, self.hots, self.today).do(sheets, numbers, was_cut_off)
         return self._prove(result)
 
     def _plan(self, notes: ExitStack) -> list[Sheet]:
@@ -131,84 +114,6 @@ class _Run:
             return scrub.is_due(session, self.target.drive_id) or bool(
                 scrub.damaged_with_copy(session, self.target.drive_id)
             )
-
-    def _with_cold(self, cold: Mount, sheets: list[Sheet], numbers: Numbers, was_cut_off: bool) -> dict[str, Any]:
-        if cold.read_only:
-            raise problems.ColdFailing(drive=cold.name, why="read-only")
-        flush = medium.Flusher(cold, self.progress.broker)
-        shelf = older.Shelf(self.db, cold, self.today, before=lambda: manifest.withdraw(cold))
-        carrier = Carrier(cold)
-        carrier.clear()
-        if was_cut_off:
-            with self.db.writing() as session:
-                older.reconcile(session, cold, self.today)
-        tally = Tally(expected=numbers.bytes)
-        try:
-            versions.make_room(self.db, cold, self.today, numbers.bytes)
-            for sheet in sheets:
-                versions.move_vanished(self.progress, sheet, shelf, flush)
-            self._copy(
-                cold,
-                sheets,
-                tally,
-                Crew(
-                    carrier=carrier,
-                    settler=Settler(self.db, cold, shelf),
-                    doubter=Doubter(self.db, carrier, flush),
-                    flush=flush,
-                    put_away=shelf.put_away,
-                    make_room=lambda needed: versions.make_room(self.db, cold, self.today, needed),
-                    reuse=lambda batch: self._reuse(shelf, carrier, batch, numbers),
-                ),
-            )
-            scrubbed = self._scrub(shelf, flush)
-            repaired = scrub.repair_hot(self.progress, cold, self.hots)
-            versions.apply_policy(self.db, cold, self.today)
-        finally:
-            files = self._leave_a_manifest(cold, carrier)
-        self._leave_the_database(cold)
-        flush()
-        crashpoints.reach("finished")
-        return {
-            "files": files,
-            "copied": tally.copied,
-            "bytes": tally.bytes,
-            "skipped": tally.skipped,
-            "vanished": numbers.vanished,
-            "scrubbed": scrubbed.read,
-            "repaired": scrubbed.repaired + repaired,
-        }
-
-    def _reuse(self, shelf: older.Shelf, carrier: Carrier, batch: Batch, numbers: Numbers) -> None:
-        if numbers.vanished:
-            import os
-
-            versions.reuse(self.db, shelf, batch, os.fsencode(carrier.top(batch)))
-
-    def _copy(self, cold: Mount, sheets: list[Sheet], tally: Tally, crew: Crew) -> None:
-        cutter = Cutter(self.db, cold)
-        with Pipeline(self.progress, crew, tally) as pipeline:
-            for sheet in sheets:
-                pipeline.run(cutter.batches(sheet))
-
-    def _scrub(self, shelf: older.Shelf, flush: medium.Flusher) -> scrub.Scrubbed:
-        with self.db.reading() as session:
-            last = runs.last_scrub(session, self.target.drive_id)
-            budget = scrub.slice_bytes(session, self.target.drive_id, last)
-        return scrub.Scrub(self.progress, self.hots, shelf, flush).run(budget, share=(85, 95))
-
-    def _leave_a_manifest(self, cold: Mount, carrier: Carrier) -> int:
-        """Also when the run was stopped: what is proven so far is worth checking."""
-        carrier.clear()
-        files = manifest.write(self.db, cold)
-        crashpoints.reach("manifest")
-        return files
-
-    def _leave_the_database(self, cold: Mount) -> None:
-        self.progress.step(N_("Finishing"), share=(97, 99))
-        for drive in (cold, *self.hots):
-            if not drive.read_only:
-                station_copy.write(self.db, drive)
 
     def _prove(self, result: dict[str, Any]) -> dict[str, Any]:
         counted = {key: result[key] for key in ("copied", "bytes", "skipped", "scrubbed", "repaired")}
