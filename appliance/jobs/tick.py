@@ -94,6 +94,19 @@ class Chores:
 
 
 Chore = Callable[[Chores], None]
+
+#: What people read when a chore failed.
+TITLES = {
+    "recover_jobs": N_("going on with what was interrupted"),
+    "settle_drives": N_("bringing drives to rest"),
+    "mount_hot": N_("taking drives into use"),
+    "open_front_door": N_("getting ready for uploads"),
+    "start_schedules": N_("starting what is planned"),
+    "start_standing": N_("preparing previews and looking through drives"),
+    "sample_space": N_("noting how full the drives are"),
+    "check_database": N_("reading its own database"),
+    "check_health": N_("looking after everything"),
+}
 AT_START: tuple[Chore, ...] = (
     Chores.recover_jobs,
     Chores.settle_drives,
@@ -136,7 +149,9 @@ def _failed(name: str) -> health.Finding:
         code="chore_failed",
         severity=Severity.WARNING,
         subject=name,
-        message=Message(N_("The station could not do one of its regular tasks ({task})."), {"task": name}),
+        message=Message(
+            N_("The station could not do one of its regular tasks ({task})."), {"task": Message(TITLES[name])}
+        ),
         hint=Message(N_("Stored files are safe. It is tried again; if this stays, restart the station.")),
     )
 

@@ -31,6 +31,7 @@ TICK_LIMIT_S = 15 * 60  # a tick that takes longer hangs on a drive
 FIRST_SCAN_S = 10  # how long the start waits for the first list of drives
 STOP_S = 25  # how long jobs get to let go of their drives
 LONGEST_REST_S = 300.0
+NEVER = float("-inf")
 
 QUEUE = "select id, kind from job where state in ('WAITING', 'INTERRUPTED') and wish = 'RUN' order by id"
 STATE = "select state from job where id = ?"
@@ -134,8 +135,8 @@ class Worker:
             self._tick("drives")
         if self.next_due is not None and self.next_due <= f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}":
             self._tick("due")
-        if time.monotonic() - max(self.last_tick.get(why, 0.0) for why in ("drives", "due", "hour")) > TICK_EVERY_S:
-            self._tick("hour")
+        if time.monotonic() - max(self.last_tick.get(why, NEVER) for why in ("drives", "due", "usual")) > TICK_EVERY_S:
+            self._tick("usual")
 
     def _start_jobs(self) -> None:
         moment = time.monotonic()
@@ -150,7 +151,7 @@ class Worker:
 
     def _tick(self, why: str, *flags: str) -> None:
         """Start the chores, unless they are being done or were just done for this reason."""
-        if self._ticking() or time.monotonic() - self.last_tick.get(why, -TICK_AGAIN_S) < TICK_AGAIN_S:
+        if self._ticking() or time.monotonic() - self.last_tick.get(why, NEVER) < TICK_AGAIN_S:
             return
         self.last_tick[why] = time.monotonic()
         self._spawn(["appliance.jobs.tick", *flags], 0, "tick")

