@@ -1,0 +1,52 @@
+"""The units of the image: as closed as they were when last looked at, and the same programs as the launcher's."""
+
+import importlib.util
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.component
+UNITS = Path(__file__).parents[2] / "rootfs/usr/lib/systemd/system"
+#: exposure as systemd counts it, 0 (nothing) to 10 (everything); lower it when a unit gets better, never raise it
+MOST_EXPOSED = {"broker": 4.6, "console": 0.6, "prepare": 1.1, "web": 1.7, "worker": 3.0}
+
+
+@pytest.mark.parametrize("name", sorted(MOST_EXPOSED))
+def test_a_unit_is_no_more_exposed_than_it_was(name: str, program: Callable[[str], str]) -> None:
+    argv = [
+        program("systemd-analyze"),
+        "security",
+        "--offline=true",
+        "--no-pager",
+        str(UNITS / f"everpx-{name}.service"),
+    ]
+    said = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False).stdout
+    found = re.search(r"exposure level for \S+: ([0-9.]+)", said)
+    assert found, said[-300:]
+    assert float(found[1]) <= MOST_EXPOSED[name]
+
+
+def test_every_unit_has_its_limit_and_names_a_module_that_exists() -> None:
+    units = {path.stem.removeprefix("everpx-"): path.read_text() for path in UNITS.glob("*.service")}
+    assert set(units) == set(MOST_EXPOSED)
+    for text in units.values():
+        for module in re.findall(r"^Exec\w+=.* -m (\S+)", text, re.MULTILINE):
+            assert importlib.util.find_spec(module), module
+
+
+def test_only_the_broker_is_root() -> None:
+    for path in UNITS.glob("*.service"):
+        as_everpx = "\nUser=everpx\n" in path.read_text()
+        assert as_everpx == ("broker" not in path.name), path.name
+
+
+def test_what_root_mounts_is_seen_by_all() -> None:
+    """A unit with a mount namespace of its own would keep the drives it mounts to itself."""
+    broker = (UNITS / "everpx-broker.service").read_text()
+    own_namespace = ("ProtectSystem", "ProtectHome", "PrivateTmp", "PrivateDevices", "PrivateMounts", "ReadOnlyPaths",
+                     "ReadWritePaths", "ProtectKernelTunables", "ProtectControlGroups", "ProtectProc", "ProcSubset",
+                     "ProtectKernelLogs", "ProtectKernelModules", "ProtectHostname")  # fmt: skip
+    assert [line for line in broker.splitlines() if line.startswith(own_namespace)] == []
