@@ -5,6 +5,7 @@ filling the station's own card.  Standard library only.
 """
 
 import contextlib
+import fcntl
 import os
 import pwd
 import stat
@@ -21,6 +22,7 @@ from appliance.words import N_
 
 BUSY_FOR_S = 8.0
 FOR_HOT_AND_COLD = ("ext4", "btrfs", "exfat", "ntfs")  # FAT32 cannot hold a file of 4 GiB
+BLKFLSBUF = 0x1261  # linux/fs.h: flush and forget
 OWNERLESS = ("exfat", "vfat", "ntfs")
 
 
@@ -150,6 +152,17 @@ def flush_path(record: Record) -> None:
     if record.filesystem in OWNERLESS:
         _fsync(record.path, os.O_RDONLY | os.O_DIRECTORY)
     _fsync(f"/dev/{record.device}", os.O_RDONLY)
+    if record.filesystem in OWNERLESS:
+        _forget(f"/dev/{record.device}")
+
+
+def _forget(device: str) -> None:
+    """Drop what the kernel remembers of a device, so that a FUSE driver, too, reads from the medium."""
+    fd = os.open(device, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(fd, BLKFLSBUF)
+    finally:
+        os.close(fd)
 
 
 def _fsync(path: str, flags: int) -> None:
