@@ -190,5 +190,5 @@ def _tell(session: Session, drive: Drive, actor_id: int | None) -> None:
         actor_id=actor_id,
         drive=drive.name,
         tag=drive.tag,
-        role=role_word(drive.role),
+        role=Message(role_word(drive.role)),
     )

@@ -28,6 +28,7 @@ class VerdictKind(StrEnum):
     WRONG = "wrong"
     DIRTY = "dirty"
     RETIRED = "retired"
+    BUSY = "busy"
     UNREADABLE = "unreadable"
     UNSUITABLE = "unsuitable"
     IN_USE_BY_SYSTEM = "in_use_by_system"
@@ -64,6 +65,12 @@ def verdict(found: Found, inventory: Inventory, drives: Sequence[Drive], own_id:
             VerdictKind.IN_USE_BY_SYSTEM,
             Message(N_("{name} holds the station's own system."), name),
             Message(N_("It cannot be used for photos. Plug in another drive.")),
+        )
+    if found.busy:
+        return Verdict(
+            VerdictKind.BUSY,
+            Message(N_("{name} is being worked on."), name),
+            Message(N_("Wait until that has finished; see Activity.")),
         )
     if found.size < SMALLEST_USEFUL:
         return Verdict(

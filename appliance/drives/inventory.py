@@ -25,6 +25,12 @@ SMART_EVERY_S = 30 * 60
 DEBOUNCE_S = 0.3
 LONGEST_SETTLE_S = 1.5  # a drive that keeps changing is shown all the same
 
+#: What a look at a device says, under the names that :class:`Found` has for it.
+AS_SEEN = (
+    *("filesystem", "filesystem_uuid", "label", "capacity", "free", "used"),
+    *("dirty", "unfinished", "problem", "busy"),
+)
+
 
 @dataclass(frozen=True)
 class Found:
@@ -59,6 +65,7 @@ class Found:
     names: tuple[str, ...] = ()  # at its top, 200 at most
     names_total: int = 0
     problem: str = ""  # why it could not be looked at
+    busy: bool = False  # root is working on it (formatting, repairing) and could not look
     system: str = ""  # why it is the station's own
 
     @property
@@ -139,7 +146,18 @@ def _worth_showing(drive: Mapping[str, Any]) -> bool:
 
 def _found(drive: Mapping[str, Any], health: Mapping[str, Any]) -> Found:
     seen = drive["seen"] or {}
-    wanted = ("filesystem", "filesystem_uuid", "label", "capacity", "free", "used", "dirty", "unfinished", "problem")
+    wanted = (
+        "filesystem",
+        "filesystem_uuid",
+        "label",
+        "capacity",
+        "free",
+        "used",
+        "dirty",
+        "unfinished",
+        "problem",
+        "busy",
+    )
     facts = {key: seen[key] for key in wanted if key in seen}
     return Found(
         device=drive["device"],

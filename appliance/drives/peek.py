@@ -43,7 +43,10 @@ def probe(device: str) -> dict[str, str]:
 
 def look(mount_root: Path, block: Block) -> dict[str, Any]:
     """Everything that can be seen on a device; ``problem`` says in English why something could not be."""
-    probed = probe(block.device)
+    try:
+        probed, problem = probe(block.device), ""
+    except ApplianceError as error:
+        probed, problem = {}, str(error)[:300]
     filesystem = {"ntfs3": "ntfs", "fuseblk": ""}.get(probed.get("TYPE", ""), probed.get("TYPE", ""))
     facts: dict[str, Any] = {
         "filesystem": filesystem,
@@ -52,7 +55,7 @@ def look(mount_root: Path, block: Block) -> dict[str, Any]:
         "for_files": probed.get("PART_ENTRY_TYPE", "") not in NOT_FOR_FILES,
         "dirty": None,
         "unfinished": False,
-        "problem": "",
+        "problem": problem,
         "marker": None,
         "names": [],
         "names_total": 0,

@@ -21,6 +21,7 @@ UUID = re.compile(r"[0-9A-Za-z-]{1,64}")
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,10}")  # what exFAT can hold
 DEVICE = re.compile(rf"{blocks.KERNEL_NAME.pattern}|{records.FOLDER_PREFIX}{folder_drives.NAME.pattern}")
 
+BUSY_AFTER_S = 1.0
 _turn = threading.Lock()  # guards the table below
 _turns: dict[str, threading.Lock] = {}
 
@@ -121,7 +122,7 @@ def survey(request: Nothing) -> dict[str, Any]:
     drives = folder_drives.survey(here.folder_drives)
     if not folder_drives.allowed():
         for block in blocks.survey(root):
-            drives.append(asdict(block) | {"seen": None if block.system else _seen(root, block)})
+            drives.append(asdict(block) | {"seen": None if block.system else _seen_soon(root, block)})
     return {"drives": drives}
 
 
@@ -262,10 +263,22 @@ def _seen(root: Path, block: blocks.Block) -> dict[str, Any]:
     return facts
 
 
+def _seen_soon(root: Path, block: blocks.Block) -> dict[str, Any]:
+    """Like :func:`_seen`, but a disk that another verb works on for minutes does not keep the list waiting."""
+    lock = _lock_of(block.disk)
+    if lock.acquire(timeout=BUSY_AFTER_S):
+        lock.release()
+        return _seen(root, block)
+    return records.last_look(root, block.device, block.sequence) or {"busy": True, "for_files": True}
+
+
 @contextmanager
 def _alone(what: str) -> Iterator[None]:
     """One verb at a time for one disk or tag; the daemon answers every caller in a thread of its own."""
-    with _turn:
-        lock = _turns.setdefault(what, threading.Lock())
-    with lock:
+    with _lock_of(what):
         yield
+
+
+def _lock_of(what: str) -> threading.Lock:
+    with _turn:
+        return _turns.setdefault(what, threading.Lock())

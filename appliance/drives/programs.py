@@ -3,6 +3,7 @@
 Standard library only, because root's side uses it.
 """
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Collection
@@ -11,6 +12,7 @@ from appliance.errors import ProgramFailed
 
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 LONGEST_WHY = 300
+KILL_PATIENCE_S = 2
 
 
 def run(
@@ -22,25 +24,37 @@ def run(
     that is not in ``fine``.  The environment is ours, not the caller's, so that a program always speaks English.
     """
     environment = {"PATH": PATH, "LC_ALL": "C.UTF-8", "BLKID_FILE": "/dev/null", "HOME": "/"}
-    feed = {"stdin": subprocess.DEVNULL} if given is None else {"input": given}
     try:
-        done: subprocess.CompletedProcess[str] = subprocess.run(
+        process = subprocess.Popen(
             argv,
-            capture_output=True,
-            check=False,
-            timeout=timeout,
+            stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env=environment,
             encoding="utf-8",
             errors="replace",
-            **feed,
         )
     except FileNotFoundError:
         raise ProgramFailed(program=argv[0], why="it is not installed") from None
+    try:
+        said, complained = process.communicate(given, timeout)
     except subprocess.TimeoutExpired:
+        _give_up(process)
         raise ProgramFailed(program=argv[0], why=f"it did not answer within {timeout:g} s") from None
+    done = subprocess.CompletedProcess(argv, process.returncode, said, complained)
     if done.returncode not in fine:
         raise ProgramFailed(program=argv[0], why=_last_line(done) or f"status {done.returncode}")
     return done
+
+
+def _give_up(process: "subprocess.Popen[str]") -> None:
+    """Kill, without waiting for what cannot be killed: a program stuck in a drive that does not answer."""
+    process.kill()
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(KILL_PATIENCE_S)
 
 
 def installed(name: str) -> bool:

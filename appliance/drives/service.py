@@ -250,7 +250,7 @@ def eject(session: Session, drive_id: int, asked_by: int | None = None) -> Job:
     """Let a drive go, so that it may be unplugged.  Raises NotFound, Conflict while a job needs it."""
     drive = get(session, drive_id)
     if drive.role is DriveRole.HOT and (busy := _jobs_on_hot(session)):
-        raise jobs.AlreadyRunning(title=str(busy.title))
+        raise jobs.AlreadyRunning(title=busy.title)
     return jobs.start(
         session,
         "drives.eject",

@@ -21,7 +21,7 @@ from appliance.drives.models import Drive, DriveRole, DriveState, PowerMove, Pow
 from appliance.drives.mounts import DriveGone, DriveMissing
 from appliance.errors import Conflict, Invalid, RefusedByRoot
 from appliance.jobs import service as jobs
-from appliance.jobs.models import JobState, Wish
+from appliance.jobs.models import Job, JobState, Wish
 from appliance.jobs.progress import Cancelled, Progress
 from appliance.words import Message
 

@@ -354,3 +354,19 @@ def test_the_verbs_import_no_database_and_no_web() -> None:
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(said.stdout) == []
+
+
+def test_a_disk_that_is_worked_on_keeps_nobody_waiting(root: Root, loops: LoopDrives, places: Places) -> None:
+    """Formatting takes minutes on a real drive; the list of the others is still there."""
+    slow = loops.make("slow", "", megabytes=4000)
+    size = loops.image("slow").stat().st_size
+    request = {"disk": slow, "filesystem": "ext4", "label": "x", "expected_serial": "slow.img", "expected_size": size}
+    device = loops.make("blue")
+    work = [threading.Thread(target=root, args=("drives.format", request)) for _ in range(3)]
+    for one in work:
+        one.start()
+    seen = []
+    while any(one.is_alive() for one in work):
+        now = inventory.scan(places, root).by_device(device)
+        seen.append(now is not None and now.filesystem)
+    assert seen and set(seen) == {"ext4"}

@@ -83,6 +83,7 @@ BLANK = {"marker": None, "filesystem_uuid": "u9", "serial": "S9"}
         ({"problem": "I/O error", "unfinished": True, "marker": None, "serial": "S2"}, VerdictKind.UNREADABLE),
         ({"system": "it is in use at /"}, VerdictKind.IN_USE_BY_SYSTEM),
         ({"size": 10**6}, VerdictKind.TOO_SMALL),
+        ({"busy": True, "marker": None}, VerdictKind.BUSY),
         ({"marker": OURS | {"marker_id": "m9"}}, VerdictKind.FREE),
         (BLANK, VerdictKind.FREE),
         (BLANK | {"filesystem": ""}, VerdictKind.FREE),
