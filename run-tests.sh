@@ -37,10 +37,9 @@ floor() {
     printf '%-14s %-6s %4d s\n' "$name" "$how" $(($(date +%s) - began)) >>"$reports/floors.txt"
 }
 
+# What people read in their own language; tests/unit/test_console_words.py says whether it is complete.
 translations() {
-    [ -d console/translations ] || return 0
-    pybabel -q extract -F console/babel.cfg -k N_ -k lazy_gettext -o "$reports/messages.pot" . &&
-        pybabel -q update --check -i "$reports/messages.pot" -d console/translations
+    python -m console.translations.catalogue compile
 }
 
 tests() {

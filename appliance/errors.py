@@ -47,9 +47,15 @@ class Invalid(ApplianceError):
 
 
 class NotFound(ApplianceError):
-    """There is no such thing, or this person may not know of it."""
+    """There is no such thing, or this person may not know of it; ``what`` is gathered for translation by itself."""
 
     code, status, template = "not_found", 404, N_("There is no such {what}.")
+
+    @property
+    def message(self) -> Message:
+        """The sentence with its noun translatable, too."""
+        what = self.fields["what"]
+        return Message(self.template, {"what": what if "{" in what else Message(what)})
 
 
 class Forbidden(ApplianceError):

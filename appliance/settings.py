@@ -84,7 +84,7 @@ class Setting(Generic[T]):
         if row is None:
             return self.default
         if self.problem(row.value):
-            raise UnreadableSetting(title=self.title)
+            raise UnreadableSetting(title=Message(self.title))
         value: T = row.value
         return value
 

@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 from appliance.errors import ApplianceError, Invalid
 from appliance.health.models import Issue
 from appliance.jobs.models import ACTIVE, Job
+from appliance.words import Message
 from console.station import station
 from console.translate import say
 
@@ -85,7 +86,7 @@ def problems_of(error: ApplianceError) -> dict[str, str]:
     """Field name -> sentence, for a form to show beside its fields; ``""`` is about the whole form."""
     if isinstance(error, Invalid):
         return {name: say(problem) for name, problem in error.problems.items()}
-    hint = say(error.hint).format(**error.fields) if error.hint else ""
+    hint = say(Message(error.hint, error.fields)) if error.hint else ""
     return {"": f"{say(error.message)} {hint}".strip()}
 
 

@@ -27,7 +27,9 @@ def install(app: Flask) -> None:
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = "translations"
     Babel(app, locale_selector=language, timezone_selector=time_zone)
     app.jinja_env.add_extension("jinja2.ext.i18n")
-    app.jinja_env.filters.update(colour_name=colour_name, say=say, size=size, ago=ago, moment=moment, day=day, duration=duration)
+    app.jinja_env.filters.update(
+        colour_name=colour_name, say=say, size=size, ago=ago, moment=moment, day=day, duration=duration
+    )
     app.jinja_env.globals.update(LANGUAGES=LANGUAGES, language=language, colour_words=COLOUR_WORDS)
 
 
@@ -54,9 +56,9 @@ def say(message: Message | str | None) -> str:
         return gettext(message) if message else ""
     fields: dict[str, Any] = {}
     for name, value in message.fields.items():
-        if isinstance(value, int) and name.endswith("bytes"):
+        if isinstance(value, int) and name.endswith("_bytes"):
             fields[name] = size(value)
-        elif isinstance(value, int) and name.endswith("seconds"):
+        elif isinstance(value, int) and name.endswith("_seconds"):
             fields[name] = duration(value)
         elif isinstance(value, int) and not isinstance(value, bool):
             fields[name] = f"{value:,}"

@@ -26,7 +26,7 @@ class FolderRoot:
         self.asked.append(verb)
         answer = answer_for(json.dumps({"verb": verb, "request": dict(request)}).encode())
         if "error" in answer:
-            raise Refusal(answer["error"], answer["message"], answer["hint"])
+            raise Refusal(answer)
         ok: dict[str, Any] = answer["ok"]
         return ok
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from appliance.errors import BrokerUnavailable, RefusedByRoot
+from appliance.words import Message
 
 CONNECT_TIMEOUT_S = 5
 ANSWER_TIMEOUT_S = 900  # formatting a large drive; every verb bounds its own programs below this
@@ -42,15 +43,18 @@ class SocketBroker:
             raise BrokerUnavailable()
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
-            raise Refusal(answer["error"], answer["message"], answer.get("hint", ""))
+            raise Refusal(answer)
         ok: dict[str, Any] = answer["ok"]
         return ok
 
 
 class Refusal(RefusedByRoot):
-    """Root's own error, carried over with its code, sentence and hint."""
+    """Root's own error, carried over with its code, sentence and hint; translatable where root gave the words apart."""
 
-    def __init__(self, code: str, message: str, hint: str) -> None:
-        super().__init__(why=message)
-        self.code = code  # type: ignore[misc]
-        self.hint = hint  # type: ignore[misc]
+    def __init__(self, answer: Mapping[str, Any]) -> None:
+        super().__init__(why=answer["message"])
+        self.code = answer["error"]  # type: ignore[misc]
+        self.hint = answer.get("hint_words", answer.get("hint", ""))  # type: ignore[misc]
+        if "words" in answer:
+            words = Message.from_json(answer["words"])
+            self.template, self.fields = words.template, dict(words.fields)  # type: ignore[misc]

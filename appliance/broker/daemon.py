@@ -49,7 +49,7 @@ class Connection(socketserver.StreamRequestHandler):
             name, handler, request = protocol.parse(line)
             answer = {"ok": handler(request)}
         except ApplianceError as error:
-            answer = error.as_json()
+            answer = protocol.refusal(error)
         except OSError as error:  # a connection that broke, or a device that did
             answer = {"error": "system", "message": error.strerror or str(error), "hint": ""}
         except Exception:
@@ -66,7 +66,7 @@ class Connection(socketserver.StreamRequestHandler):
             took,
         )
         try:
-            self.wfile.write(json.dumps(answer).encode() + b"\n")
+            self.wfile.write(json.dumps(answer, default=str).encode() + b"\n")
         except OSError:
             log.info("audit pid=%d left before its answer", pid)
 
@@ -138,7 +138,7 @@ def answer_for(line: bytes) -> dict[str, Any]:
         _, handler, request = protocol.parse(line)
         return {"ok": handler(request)}
     except ApplianceError as error:
-        return error.as_json()
+        return protocol.refusal(error)
 
 
 if __name__ == "__main__":

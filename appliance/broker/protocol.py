@@ -75,6 +75,11 @@ def build(request_class: type[R], body: object) -> R:
         raise BadRequest(why=str(problem)) from None
 
 
+def refusal(error: ApplianceError) -> dict[str, Any]:
+    """An expected failure as an answer: for programs, and with its words apart, so that they can be translated."""
+    return error.as_json() | {"words": error.message.as_json(), "hint_words": error.hint}
+
+
 def _fits(value: object, hint: Any) -> bool:
     """Whether a JSON value is of a field's type: str, int, bool, or ``X | None`` of these."""
     allowed = getattr(hint, "__args__", (hint,))

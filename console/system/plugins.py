@@ -133,10 +133,10 @@ def restart_console() -> ResponseReturnValue:
     """Start the console anew; what nobody would start again is left running."""
     if not _supervised():
         return done(gettext("Restart the station for this to take effect."), "system.plugins_page")
-    threading.Timer(RESTART_AFTER_S, os.kill, (os.getppid(), signal.SIGTERM)).start()
+    threading.Timer(RESTART_AFTER_S, os.kill, (os.getpid(), signal.SIGTERM)).start()
     return done(gettext("The console starts anew. Reload this page in a few seconds."), "system.plugins_page")
 
 
 def _supervised() -> bool:
-    """Whether this is gunicorn's child, as everywhere but in a test."""
+    """Whether this is the served console (console.serve), as everywhere but in a test."""
     return str(request.environ.get("SERVER_SOFTWARE", "")).startswith("gunicorn")

@@ -7,6 +7,7 @@ Sentences stand in Python (``N_``, ``gettext``, …), in templates (``_()``) and
 """
 
 import argparse
+import ast
 import tomllib
 from collections.abc import Iterator
 from io import BytesIO
@@ -51,7 +52,19 @@ def extract() -> Catalog:
             ROOT / folder, METHODS, options_map=options, keywords=KEYWORDS
         ):
             catalogue.add(message, None, [(f"{folder}/{name}", 0)], auto_comments=comments, context=context)
+        for name, noun in _nouns(ROOT / folder):
+            catalogue.add(noun, None, [(name, 0)])
     return catalogue
+
+
+def _nouns(folder: Path) -> Iterator[tuple[str, str]]:
+    """What can be missing: the ``what`` of every ``NotFound``."""
+    for module in sorted(folder.rglob("*.py")):
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("NotFound"):
+                for given in node.keywords:
+                    if given.arg == "what" and isinstance(given.value, ast.Constant):
+                        yield str(module.relative_to(ROOT)), str(given.value.value)
 
 
 def read(po: Path) -> Catalog:
@@ -70,10 +83,12 @@ def update() -> None:
     every = extract()
     for po in catalogues():
         known = read(po)
+        made = known.creation_date
         known.update(every, no_fuzzy_matching=True)
+        known.creation_date = made  # an update without news leaves the file as it is
         known.obsolete.clear()
         with po.open("wb") as out:
-            write_po(out, known, width=120, sort_output=True, include_lineno=False, omit_header=False)
+            write_po(out, known, width=120, sort_output=True, include_lineno=False)
 
 
 def compile_all() -> None:
