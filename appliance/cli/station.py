@@ -1,6 +1,5 @@
 """``everpx status``, ``start`` and ``migrate``."""
 
-import fcntl
 import os
 import sys
 from pathlib import Path
@@ -27,7 +26,7 @@ def status(here: Here) -> Said:
             {"id": j.id, "title": str(j.title), "state": j.state, "percent": j.percent} for j in jobs.active(session)
         ]
         issues = [{"id": i.id, "severity": i.severity, "message": str(i.message)} for i in health.issues(session)]
-    running = {"worker": worker_runs(here.places), "broker": broker_answers(here)}
+    running = {"worker": jobs.worker_runs(here.places), "broker": broker_answers(here)}
     memories = {
         "total": safe.total,
         "on_one_drive_only": safe.on_one_drive_only,
@@ -44,18 +43,6 @@ def status(here: Here) -> Said:
         *(f"{i['severity']}: {i['message']}" for i in issues),
     ]
     return Said({"version": VERSION, "memories": memories, "running": running, "jobs": active, "issues": issues}, lines)
-
-
-def worker_runs(here: Places) -> bool:
-    """Whether somebody holds the worker's lock."""
-    try:
-        with (here.run / "worker.lock").open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def broker_answers(here: Here) -> bool:

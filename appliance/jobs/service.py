@@ -1,5 +1,6 @@
 """Starting, stopping and watching jobs.  Everything here joins the caller's transaction."""
 
+import fcntl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from sqlalchemy.orm import Session
 from appliance.db import now
 from appliance.errors import Conflict, NotFound
 from appliance.jobs.models import ACTIVE, Job, JobLog, JobState, Wish
+from appliance.places import Places
 from appliance.words import N_, Message
 
 KEEP_FINISHED = 500
+WORKER_LOCK = "worker.lock"  # in the run folder
 
 
 class AlreadyRunning(Conflict):
@@ -102,6 +105,18 @@ def is_alive(job: Job) -> bool:
     except OSError:
         return False
     return b"appliance.jobs.runner" in words and str(job.id).encode() in words
+
+
+def worker_runs(places: Places) -> bool:
+    """Whether anybody would start a job: the worker holds a lock as long as it lives."""
+    try:
+        with (places.run / WORKER_LOCK).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 MOST_ATTEMPTS = 5

@@ -205,6 +205,9 @@ def test_there_is_one_worker_per_station(worker: Running) -> None:
     assert other.returncode == 1
     assert "another worker" in other.stderr
     assert worker.process.poll() is None
+    assert service.worker_runs(worker.places)
+    worker.stop(signal.SIGKILL)
+    assert not service.worker_runs(worker.places)
 
 
 def test_four_jobs_run_at_once_and_the_rest_wait(worker: Running, tmp_path: Path) -> None:

@@ -82,6 +82,7 @@ GET    /people/add                                              in   403  403  2
 POST   /people/add                                              in   403  403  422  400
 GET    /photos/                                                 in   200  200  200  200
 GET    /photos/upload                                           in   200  200  200  200
+GET    /plugins/station_report/                                 in   403  403  200  200
 GET    /sign-in                                                 200  302  302  302  302
 POST   /sign-in                                                 303  303  303  303  400
 POST   /sign-out                                                in   in   in   in   400

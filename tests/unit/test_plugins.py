@@ -14,6 +14,7 @@ from typing import Any
 
 import pluggy
 import pytest
+from flask import Flask
 from sqlalchemy import select
 
 import console
@@ -21,10 +22,17 @@ import plugins
 from appliance import events, hookspecs, plugin
 from appliance.db import Database
 from appliance.errors import Invalid, NotFound
+from appliance.health.service import HealthContext
 from appliance.hookspecs import hookimpl
 from appliance.jobs import kinds
+from appliance.people import service as people
+from appliance.people.audit import By
+from appliance.people.models import Role
+from appliance.places import Places
 from appliance.plugin import BadManifest, PluginRow, read_manifest
 from tests import strangers_plugin
+from tests.browsers import Browser
+from tests.callers import PASSWORD
 
 ROOT = Path(plugins.__file__).parent
 DOCS = ROOT.parent / "docs" / "plugins.md"
@@ -322,6 +330,32 @@ def test_a_plugin_that_another_needs_stays_on(db: Database, monkeypatch: pytest.
         with pytest.raises(NotFound):
             plugin.switch(session, "nothing", on=True)
     monkeypatch.setattr(plugin.found, "cache_clear", lambda: None, raising=False)
+
+
+def test_the_example_is_seen_on_the_home_page_and_has_a_page_of_its_own(app: Flask, db: Database) -> None:
+    with db.writing() as session:
+        people.add(session, By(), name="Anna", password=PASSWORD, role=Role.ADMIN)
+    anna = Browser(app, "Anna")
+    assert "Memory free" in anna.get("/plugins/station_report/").text
+    assert "of memory free" in anna.get("/").text
+    with db.writing() as session:
+        plugin.configure(session, "station_report", {"hot_from": "80", "memory_from": "5"})
+    assert "of memory free" not in anna.get("/").text
+    assert last_error(db, "station_report") == ""
+
+
+def test_the_example_warns_when_it_is_warm_and_says_nothing_where_there_is_no_sensor(
+    db: Database, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from plugins.station_report import service
+
+    plugin.load(db)
+    for degrees, codes in ((85.0, ["station_warm"]), (50.0, []), (None, [])):
+        monkeypatch.setattr(service, "_temperature", lambda degrees=degrees: degrees)
+        with db.reading() as session:
+            context = HealthContext(session, lambda verb, request: {}, places, None)
+            assert [one.code for one in service.too_warm(context)] == codes
+            assert str(service.cards(session)[0][1]).startswith("Up for")
 
 
 def test_manifests_are_readable_without_importing_anything() -> None:
