@@ -167,6 +167,8 @@ def _merge(source: bytes, target: bytes) -> None:
             _merge(entry.path, place)
         else:
             os.rename(entry.path, place)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(entry.path)  # two links to one file: such a rename does nothing (POSIX)
     os.rmdir(source)
 
 

@@ -165,10 +165,8 @@ def apply_policy(db: Database, cold: Mount, today: date) -> int:
 
 def make_room(db: Database, cold: Mount, today: date, needed: int) -> None:
     """Free enough for ``needed`` bytes by deleting the oldest versions.  Raises ColdFull when that is not enough."""
-    missing = needed - free_bytes(cold)
-    if missing > 0:
-        _delete(db, cold, before=today, at_least=missing)
-        if needed > (free := free_bytes(cold)):
+    while (missing := needed - (free := free_bytes(cold))) > 0:
+        if not _delete(db, cold, before=today, at_least=missing):  # a moved file's version frees nothing: go on
             raise problems.ColdFull(drive=cold.name, needed=in_words(needed), free=in_words(free))
 
 
