@@ -51,6 +51,7 @@ def create_app(here: Places | None = None, broker: Broker | None = None) -> Flas
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Strict",
         PERMANENT_SESSION_LIFETIME=timedelta(days=180),
+        SESSION_REFRESH_EACH_REQUEST=False,  # a live fragment's answer must not put an older cookie over a newer one
         MAX_CONTENT_LENGTH=FORM_LIMIT,
         WTF_CSRF_TIME_LIMIT=None,
         TEMPLATES_AUTO_RELOAD=False,

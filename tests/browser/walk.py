@@ -1,6 +1,7 @@
 """What people do in the browser, step by step; tests and the shared station use the same steps."""
 
 import re
+from urllib.parse import quote
 
 from playwright.sync_api import Page, expect
 from running_station import RunningStation
@@ -65,7 +66,7 @@ def send(page: Page, station: RunningStation, name: str, content: bytes) -> None
     """One file by the REST API, as a script would send it: acknowledged when it is durable."""
     page.goto(f"{station.url}/")
     answer = page.request.put(
-        f"{station.url}/api/v1/files/{name}",
+        f"{station.url}/api/v1/files/{quote(name)}",
         data=content,
         headers={"X-CSRFToken": csrf(page), "Referer": station.url, "Content-Type": "application/octet-stream"},
     )
