@@ -18,7 +18,7 @@ from appliance.places import places
 SETTINGS = {
     "threads": 12,  # six of them may be held by open pages that listen for changes
     "keepalive": 75,  # seconds; longer than nginx keeps its side, so that nobody answers on a closed connection
-    "graceful_timeout": 10,
+    "graceful_timeout": 5,  # an open page that listens for changes never ends by itself
     "umask": 0o022,
     "forwarded_allow_ips": "*",  # only nginx can reach the socket
     "errorlog": "-",

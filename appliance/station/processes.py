@@ -141,7 +141,8 @@ class Supervisor:
             os.killpg(one.process.pid, signal.SIGKILL)  # its children, if it was killed
         os.close(one.watch)
         moment = time.monotonic()
-        one.deaths[:] = [at for at in one.deaths if moment - at < WITHIN_S] + [moment]
+        died = [moment] if status != 0 else []  # the console ends by itself when an admin wants it anew
+        one.deaths[:] = [at for at in one.deaths if moment - at < WITHIN_S] + died
         print(f"{name} ended (status {status}) and is started again; see {self._log_of(name)}", flush=True)
         if len(one.deaths) > DEATHS:
             del self.running[name]
