@@ -12,7 +12,7 @@ import click
 
 from appliance.broker.client import Broker, SocketBroker
 from appliance.db import Database
-from appliance.errors import ApplianceError, Invalid, NotFound
+from appliance.errors import ApplianceError, Invalid
 from appliance.people.audit import By
 from appliance.places import Places, places
 
@@ -37,10 +37,10 @@ class Said:
     lines: Sequence[str] = ()
 
 
-class NoStation(NotFound):
+class NoStation(ApplianceError):
     """There is no database at the station's place."""
 
-    code, template = "no_station", "There is no station in {folder}."
+    code, status, template = "no_station", 404, "There is no station in {folder}."
     hint = "Set EVERPX_DATA to its data folder, or make one with “everpx migrate”."
 
 
