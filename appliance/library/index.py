@@ -97,11 +97,12 @@ def _compare(
             return
         known = _known(session, folder)
     changed = [e for e in listing.files if known.get(e.name) != (e.size, e.modified_ns)]
-    gone = known.keys() - {e.name for e in listing.files}
+    missing = known.keys() - {e.name for e in listing.files}
     seen = _look(mount, listing.path, changed, here)
     mount.check()
     with db.writing() as session:
         folder_id = catalogue.folder_id(session, mount.drive_id, listing.path)
+        gone = _really_gone(mount, listing.path, missing) if missing else []
         for found in seen:
             _note(session, folder_id, found, owners.of(listing.path), here)
         for name in gone:
@@ -111,6 +112,26 @@ def _compare(
     counts["new"] += len(seen)
     counts["gone"] += len(gone)
     counts["unreadable"] += len(changed) - len(seen)
+
+
+def _really_gone(mount: Mount, folder: bytes, names: Iterable[bytes]) -> list[bytes]:
+    """Those of ``names`` that are not in the folder; an upload may have brought one since the folder was listed.
+
+    Ask with the write lock held: a row is committed after its file has its name, so a row without a file is stale.
+    Raises DriveGone.
+    """
+    there: set[bytes] = set()
+    if _exists(mount, folder):
+        listing = scan.listing_of(mount.path, folder)
+        if listing.problem is not None:
+            return []
+        there = {entry.name for entry in listing.files}
+    mount.check()
+    return [name for name in names if name not in there]
+
+
+def _exists(mount: Mount, folder: bytes) -> bool:
+    return os.path.lexists(os.path.join(os.fsencode(mount.path), folder))
 
 
 def _known(session: Session, folder: Folder | None) -> dict[bytes, tuple[int, int]]:
@@ -183,6 +204,9 @@ def _forget_folders(db: Database, mount: Mount, walked: set[bytes]) -> int:
     for folder_id, path in rows:
         if path not in walked:
             with db.writing() as session:
+                if _exists(mount, path):  # made by an upload since its parent was listed
+                    continue
+                mount.check()
                 done = session.execute(delete(StoredFile).where(StoredFile.folder_id == folder_id))
                 gone += done.rowcount  # type: ignore[attr-defined]
                 session.execute(update(Folder).where(Folder.id == folder_id).values(fingerprint=None))

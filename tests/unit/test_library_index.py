@@ -252,3 +252,21 @@ def test_an_item_tells_where_its_copies_are(db: Database, places: Places, many: 
         assert [copy.tag for copy in timeline.detail(session, many.id, 2).copies] == ["HOT-1"]
         with pytest.raises(NotFound):
             timeline.detail(session, many.id, 299)  # Ben's
+
+
+def test_an_upload_that_arrives_during_the_walk_keeps_its_row(
+    db: Database, places: Places, hot: Mount, progress: Progress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna, door, real_walk = person(db), Ingest(db, places), index.scan.walk
+    door.take(hot, spooled(hot, photo()), arrival(anna))
+
+    def walk_then_upload(root: Path) -> Any:
+        """Every folder is listed before the next uploads arrive: one in a listed folder, one in a new one."""
+        listings = list(real_walk(root))
+        door.take(hot, spooled(hot, photo(colour="red")), arrival(anna, "second.jpg"))
+        door.take(hot, spooled(hot, photo("2019:01:02 03:04:05", "green")), arrival(anna, "third.jpg"))
+        yield from listings
+
+    monkeypatch.setattr(index.scan, "walk", walk_then_upload)
+    assert index.run(progress)["gone"] == 0
+    assert count(db, Media) == 3
