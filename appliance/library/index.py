@@ -131,7 +131,7 @@ def _really_gone(mount: Mount, folder: bytes, names: Iterable[bytes]) -> list[by
 
 
 def _exists(mount: Mount, folder: bytes) -> bool:
-    return os.path.lexists(os.path.join(os.fsencode(mount.path), folder))
+    return os.path.lexists(os.fsencode(mount.path) + b"/" + folder)
 
 
 def _known(session: Session, folder: Folder | None) -> dict[bytes, tuple[int, int]]:
