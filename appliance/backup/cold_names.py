@@ -13,7 +13,6 @@ from blake3 import blake3
 from appliance.library.names import portable_problem
 
 FREE = frozenset({"ext4", "ext3", "ext2", "btrfs", "xfs", "f2fs", "folder"})  # any bytes but "/" and NUL
-FORBIDDEN = frozenset(b'\\:*?"<>|%')
 LONGEST = 150  # bytes of the readable part; with its tail it fits everywhere
 FAT_LARGEST = (1 << 32) - 1  # bytes a file may have on FAT32
 
@@ -41,7 +40,8 @@ def safe(name: bytes) -> bytes:
     if not stem or len(suffix) > 16 or not suffix.isalnum():
         stem, dot, suffix = shown, b"", b""
     stem = stem[:LONGEST].decode("utf-8", "ignore").encode().rstrip(b". ")
-    return stem + b"~" + blake3(name).hexdigest(4).encode() + dot + suffix
+    made = stem + b"~" + blake3(name).hexdigest(4).encode() + dot + suffix
+    return made if portable_problem(made) is None else b"~" + made  # con.tar.gz
 
 
 def _is_text(name: bytes) -> bool:
@@ -55,5 +55,5 @@ def _is_text(name: bytes) -> bool:
 
 def _escaped(character: str) -> bytes:
     raw = character.encode("utf-8", "surrogateescape")
-    odd = len(raw) == 1 and (raw[0] < 32 or raw[0] >= 127 or raw[0] in FORBIDDEN)
+    odd = character == "%" or portable_problem(b"x" + raw + b"x") is not None
     return b"".join(b"%%%02X" % byte for byte in raw) if odd else raw

@@ -57,12 +57,13 @@ class _Run:
         numbers = total(sheets)
         if self._braked(sheets, numbers):
             return {"braked": True}
-        if not self._needs_cold(sheets):
+        if not was_cut_off and not self._needs_cold(sheets):
             runs.close(self.db, self.run_id, RunState.NOTHING_TO_DO, details={"files": numbers.files})
             return {"nothing_to_do": True, "files": numbers.files}
         from appliance.backup.visit import Visit  # most nights do not need it
 
         with open_cold() as cold:
+            runs.begin_visit(self.db, self.run_id)
             result = Visit(self.progress, cold, self.hots, self.today).do(sheets, numbers, was_cut_off)
         return self._prove(result)
 
@@ -118,7 +119,7 @@ class _Run:
     def _prove(self, result: dict[str, Any]) -> dict[str, Any]:
         counted = {key: result[key] for key in ("copied", "bytes", "skipped", "scrubbed", "repaired")}
         seconds = max(1, round(time.monotonic() - self.started))
-        details = {"files": result["files"], "seconds": seconds}
+        details = {runs.VISIT: True, "files": result["files"], "seconds": seconds}
         runs.close(self.db, self.run_id, RunState.PROVEN, details=details, **counted)
         with self.db.writing() as session:
             events.record(

@@ -11,11 +11,12 @@ from appliance.db import Database, now
 from appliance.words import Message
 
 GO, STOP = "go", "stop"
+VISIT = "visit"  # in a run's details: the COLD drive was switched on for it
 ALLOWANCE = 1.2  # a "go" holds for a plan that is at most this much worse than the one that was asked about
 
 
 def open_run(db: Database, cold_id: int, job_id: int) -> tuple[int, bool]:
-    """(the run's id, whether an earlier run was cut off).  A resumed job goes on with its own row."""
+    """(the run's id, whether the last visit to the COLD drive was cut off).  A resumed job keeps its own row."""
     with db.writing() as session:
         unfinished = session.scalars(
             select(BackupRun).where(BackupRun.cold_drive_id == cold_id, BackupRun.state == RunState.RUNNING)
@@ -30,18 +31,23 @@ def open_run(db: Database, cold_id: int, job_id: int) -> tuple[int, bool]:
             own = BackupRun(cold_drive_id=cold_id, job_id=job_id)
             session.add(own)
             session.flush()
-        was_cut_off = bool(unfinished) or _last_failed(session, cold_id, own.id)
-        return own.id, was_cut_off
+        return own.id, _was_cut_off(session, cold_id)
 
 
-def _last_failed(session: Session, cold_id: int, before: int) -> bool:
+def _was_cut_off(session: Session, cold_id: int) -> bool:
+    """Whether the COLD drive was last left without a proof: it may lack its manifest and hold what has no row."""
     last = session.scalars(
-        select(BackupRun)
-        .where(BackupRun.cold_drive_id == cold_id, BackupRun.id < before)
+        select(BackupRun.state)
+        .where(BackupRun.cold_drive_id == cold_id, BackupRun.details[VISIT].as_boolean())
         .order_by(BackupRun.id.desc())
         .limit(1)
     ).first()
-    return last is not None and last.state in (RunState.FAILED, RunState.CANCELLED)
+    return last is not None and last is not RunState.PROVEN
+
+
+def begin_visit(db: Database, run_id: int) -> None:
+    """Note that the COLD drive is about to be written."""
+    note(db, run_id, details={VISIT: True})
 
 
 def note(db: Database, run_id: int, **values: Any) -> None:

@@ -38,7 +38,7 @@ def move_vanished(progress: Progress, sheet: Sheet, shelf: Shelf, flush: medium.
         shelf.put_away(there)
         crashpoints.reach("vanished")
         for folder in {(old.tag, old.place.rpartition(b"/")[0]) for old in there}:
-            _remove_empty(shelf.cold, *folder)
+            remove_empty(shelf.cold, *folder)
         flush()
         with progress.db.writing() as session:
             catalogue.forget_files(session, list(gone))
@@ -84,7 +84,7 @@ def _lies(cold: Mount, old: Leaving) -> bool:
     return os.path.lexists(os.fsencode(cold.path / old.tag) + b"/" + old.place)
 
 
-def _remove_empty(cold: Mount, tag: str, folder: bytes) -> None:
+def remove_empty(cold: Mount, tag: str, folder: bytes) -> None:
     """Take away a folder that became empty, and those above it."""
     top = os.fsencode(cold.path / tag)
     with contextlib.suppress(OSError):
@@ -108,7 +108,7 @@ def _forget_folders(db: Database, sheet: Sheet, cold: Mount) -> None:
             kept = set(session.scalars(select(ColdFile.folder_id).where(ColdFile.cold_drive_id == cold.drive_id, held)))
             catalogue.forget_folders(session, cold.drive_id, [i for i in chunk if i not in kept])
             for path, stored_as in sorted(paths, reverse=True):
-                _remove_empty(cold, sheet.hot.tag, stored_as or path)
+                remove_empty(cold, sheet.hot.tag, stored_as or path)
 
 
 def reuse(db: Database, shelf: Shelf, batch: Batch, top: bytes) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from appliance.backup import crashpoints, manifest, medium, older, problems, runs, scrub, station_copy, versions
+from appliance.backup import crashpoints, manifest, medium, older, problems, runs, scrub, station_copy, sweep, versions
 from appliance.backup.doubt import Doubter
 from appliance.backup.move import Carrier
 from appliance.backup.pipeline import Crew, Pipeline, Tally
@@ -51,6 +51,8 @@ class Visit:
             for sheet in sheets:
                 versions.move_vanished(self.progress, sheet, self.shelf, self.flush)
             self._copy(sheets, numbers)
+            if was_cut_off:
+                sweep.put_strays_away(self.progress, self.shelf, self.hots)
             scrubbed = self._scrub()
             repaired = scrub.repair_hot(self.progress, self.cold, self.hots)
             versions.apply_policy(self.db, self.cold, self.today)
