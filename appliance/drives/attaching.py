@@ -5,6 +5,7 @@ filling the station's own card.  Standard library only.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import pwd
@@ -196,10 +197,40 @@ def unmount(root: Path, tag: str) -> bool:
     was_mounted = os.path.ismount(point)
     if was_mounted:
         _detach(point, tag)
+    if record is not None and records.sequence_of(record.device) == record.sequence:
+        _until_nobody_holds(record)
     records.remove(root, tag)
-    if is_live and record is not None:
-        _fsync(f"/dev/{record.device}", os.O_RDONLY)  # what unmounting itself wrote
     return was_mounted
+
+
+def _until_nobody_holds(record: Record) -> None:
+    """Wait until the kernel itself has let go of the device, and what unmounting wrote is on it.
+
+    Unmounting here is not the end where a sandbox took a copy of all mounts with it.  Raises DriveBusy.
+    """
+    end = time.monotonic() + BUSY_FOR_S
+    while True:
+        try:
+            _fsync(f"/dev/{record.device}", os.O_RDONLY | os.O_EXCL)
+            return
+        except OSError as error:
+            if records.sequence_of(record.device) != record.sequence:
+                return  # it was pulled this very moment
+            if error.errno != errno.EBUSY:
+                raise NotFlushed(tag=record.tag, why=error.strerror or str(error)) from None
+        if time.monotonic() > end:
+            raise DriveBusy(program=_sandbox_with(record.device) or N_("Another program"), tag=record.tag)
+        time.sleep(0.1)
+
+
+def _sandbox_with(device: str) -> str:
+    """The name of a program with mounts of its own that still has a device mounted, "" when none is found."""
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            with contextlib.suppress(OSError):
+                if f" /dev/{device} " in (process / "mountinfo").read_text(errors="replace"):
+                    return (process / "comm").read_text().strip()
+    return ""
 
 
 def _note_last_sight(root: Path, record: Record) -> None:

@@ -194,6 +194,28 @@ def test_a_busy_drive_is_not_let_go_and_the_program_is_named(root: Root, loops: 
     assert root("drives.unmount", {"tag": "HOT-1"}) == {"was_mounted": True}
 
 
+@pytest.mark.parametrize("filesystem", FILESYSTEMS)
+def test_a_sandbox_that_took_the_mount_along_is_waited_for(root: Root, loops: LoopDrives, filesystem: str) -> None:
+    """Unmounted here, the drive may still be mounted in another process's view; its power must not be cut then."""
+    device = loops.make("blue", filesystem)
+    place = mount(root, device)
+    (place / "photo").write_text("x")
+    sandbox = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sleep", "60"])
+    until(lambda: str(place) in Path(f"/proc/{sandbox.pid}/mountinfo").read_text(), 10)
+    until(lambda: Path(f"/proc/{sandbox.pid}/comm").read_text() == "sleep\n", 10)
+    try:
+        with pytest.raises(ApplianceError, match="sleep is still using HOT-1"):
+            root("drives.unmount", {"tag": "HOT-1"})
+        assert not place.is_mount()
+        threading.Timer(1, sandbox.kill).start()
+        root("drives.unmount", {"tag": "HOT-1"})
+    finally:
+        sandbox.kill()
+        sandbox.wait()
+    assert root("drives.look", {"device": device})["dirty"] is False
+    assert (mount(root, device) / "photo").read_text() == "x"
+
+
 def test_whoever_is_just_closing_a_file_is_waited_for(root: Root, loops: LoopDrives) -> None:
     place = mount(root, loops.make("blue"))
     held = (place / "photo").open("w")
