@@ -1,7 +1,7 @@
 #!/bin/sh
 # Run every test:  ./run-tests.sh [--fast]
 #
-# Installs what it needs, then: style, types, import contracts, translations; the unit floor; the component floor (real
+# Installs what it needs, then: style, types, import contracts; the unit floor; the component floor (real
 # programs; what needs root is skipped without it); the browser floor.  --fast stops after the unit floor.
 # With CI set, a missing program is a failure instead of a skip.  Reports: build/tests/*.xml
 set -eu
@@ -38,10 +38,6 @@ floor() {
 }
 
 # What people read in their own language; tests/unit/test_console_words.py says whether it is complete.
-translations() {
-    python -m console.translations.catalogue compile
-}
-
 tests() {
     name=$1
     shift
@@ -52,7 +48,6 @@ floor style ruff check .
 floor format ruff format --check .
 floor types mypy
 floor imports lint-imports
-floor translations translations
 floor unit tests unit -n 2
 if [ -z "$fast" ]; then
     floor component tests component

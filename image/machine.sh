@@ -73,10 +73,10 @@ make_environment() {
 
 # compile_translations: what people read in their own language.
 compile_translations() {
-    [ -d "$here/console/translations" ] || return 0
     newer=$(find "$here/console/translations" -name '*.po' | while read -r po; do
         [ "${po%.po}.mo" -nt "$po" ] || echo "$po"
     done)
-    [ -z "$newer" ] || "$here/.venv/bin/pybabel" -q compile -d "$here/console/translations" 2>/dev/null ||
+    [ -n "$newer" ] || return 0
+    PYTHONPATH="$here" "$here/.venv/bin/python" -m console.translations.catalogue compile >/dev/null ||
         say "The translations could not be compiled; the console speaks English."
 }
