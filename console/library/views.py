@@ -42,19 +42,20 @@ PREVIEW_CACHE = "private, max-age=604800"
 @signed_in
 def photos() -> ResponseReturnValue:
     """The timeline from its newest item, from a month, or after a key; htmx asks for the next page alone."""
-    user = me()
+    user, part = me(), bool(request.headers.get("HX-Request"))
     with station().db.reading() as session:
         after = timeline.key_in(request.args.get("after")) or _month_key(session)
         items = timeline.page(session, user.id, after)
-        months = timeline.months(session, user.id)
+        months = [] if part else timeline.months(session, user.id)
     last = items[-1] if len(items) == timeline.PAGE else None
+    shown = items[0].month if items else 0
     return show(
         "library/photos.html",
         "more",
         items=_with_months(items, request.args.get("seen", type=int)),
         next=url_for(".photos", after=str(Key(last.taken, last.id)), seen=last.month) if last else "",
-        years=_years(months),
-        shown=items[0].month if items else 0,
+        years=_years(months, shown // 100),
+        shown=shown,
         total=sum(count for _, count in months),
         begins=after is None,
         shape=_shape,
@@ -85,15 +86,20 @@ def month_name(month: int) -> str:
     return format_date(date(month // 100, month % 100, 1), "LLLL yyyy")
 
 
-def _years(months: list[tuple[int, int]]) -> list[dict[str, Any]]:
-    """For the scrubber: each year with its months, newest first."""
+def _years(months: list[tuple[int, int]], shown: int) -> list[dict[str, Any]]:
+    """For the scrubber: each year with its newest month, and every month of the year that is shown."""
     years = []
     for year, group in groupby(months, lambda entry: entry[0] // 100):
-        inside = [
-            {"month": month, "name": format_date(date(year, month % 100, 1), "LLL"), "count": count}
-            for month, count in group
-        ]
-        years.append({"year": year, "months": inside, "count": sum(entry["count"] for entry in inside)})
+        inside = list(group)
+        named = inside if year == shown else []
+        years.append(
+            {
+                "year": year,
+                "newest": inside[0][0],
+                "count": sum(count for _, count in inside),
+                "months": [(month, format_date(date(year, month % 100, 1), "LLL"), count) for month, count in named],
+            }
+        )
     return years
 
 
