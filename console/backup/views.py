@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask import Blueprint, request
+from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from markupsafe import Markup
@@ -13,6 +13,7 @@ from appliance.backup import preview, service
 from appliance.backup.models import BackupRun, RunState
 from appliance.drives import service as drives
 from appliance.drives.models import Drive, DriveRole, PowerState
+from appliance.drives.mounts import hot_drives
 from appliance.errors import Conflict, Invalid, NotFound
 from appliance.jobs import service as jobs
 from appliance.jobs.models import Job, Schedule
@@ -108,7 +109,31 @@ def drive(drive_id: int) -> ResponseReturnValue:
         here = cards.gather(session, station())
         card = next(card for card in here.cards if card.drive.id == drive_id)
         copy, drills = _copy(session, card, here.strangers), service.drills(session, drive_id, DRILLS_SHOWN)
-    return show("backup/drive.html", "live", copy=copy, drills=drills, legend=history.legend())
+        sources = [source.id for source in service.sources(session, drive_id)]
+        hots = hot_drives(session)
+    return show(
+        "backup/drive.html",
+        "live",
+        copy=copy,
+        drills=drills,
+        legend=history.legend(),
+        hots=hots,
+        sources=sources,
+    )
+
+
+@blueprint.post("/<int:drive_id>/sources")
+@admin_only
+def choose_sources(drive_id: int) -> ResponseReturnValue:
+    """Which of several drives this one keeps a copy of."""
+    chosen = request.form.getlist("sources", int)
+    if not chosen:
+        flash(gettext("Choose at least one drive; nothing was changed."), "problem")
+        return redirect(url_for("backup.drive", drive_id=drive_id), 303)
+    with station().db.writing() as session:
+        every = {drive.id for drive in hot_drives(session)}
+        service.choose_sources(session, drive_id, [] if every == set(chosen) else chosen)
+    return done(gettext("Saved."), "backup.drive", drive_id=drive_id)
 
 
 @blueprint.get("/<int:drive_id>/plan")

@@ -9,6 +9,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from appliance import identity
+from appliance.backup import service
 from appliance.backup.models import BackupRun, ColdFile, ColdFolder, Drill, OldVersion, RunState
 from appliance.db import Database, now
 from appliance.drives import inventory
@@ -229,6 +230,22 @@ def test_a_wrong_schedule_is_told_and_kept(anna: Browser, db: Database, typed: d
 def test_without_the_hot_drive_nobody_says_what_a_copy_would_do(anna: Browser) -> None:
     page = anna.client.get(f"/backup/{COLD}/plan", headers={"HX-Request": "true"}).text
     assert page.strip() == "The blue drive is not connected, so there is nothing to compare."
+
+
+def test_with_several_drives_it_is_chosen_which_of_them_are_copied(anna: Browser, db: Database) -> None:
+    assert "What it keeps a copy of" not in anna.get(f"/backup/{COLD}").text
+    with db.writing() as session:
+        twin = {"filesystem": "ext4", "size": GB, "colour": "rose", "role": DriveRole.HOT, "number": 2}
+        session.add(Drive(id=3, marker_id="x", filesystem_uuid="x", name="Videos", **twin))
+    assert anna.get(f"/backup/{COLD}").text.count('name="sources"') == 2
+    assert "Saved." in anna.follow(anna.post(f"/backup/{COLD}/sources", sources=["3"]))
+    with db.reading() as session:
+        assert [drive.id for drive in service.sources(session, COLD)] == [3]
+    assert "nothing was changed" in anna.follow(anna.post(f"/backup/{COLD}/sources"))
+    assert anna.post(f"/backup/{COLD}/sources", sources=["3", "77"]).status_code == 404
+    anna.post(f"/backup/{COLD}/sources", sources=["1", "3"])
+    with db.reading() as session:
+        assert [drive.id for drive in service.sources(session, COLD)] == [HOT, 3]
 
 
 def test_drills_are_told_good_and_bad(anna: Browser, db: Database) -> None:
