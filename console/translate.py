@@ -1,10 +1,10 @@
 """Words in the language of whoever reads them: the person's choice, else the browser's."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from flask import Flask, request
-from flask_babel import Babel, format_date, format_time, gettext, lazy_gettext, ngettext
+from flask_babel import Babel, format_date, format_time, gettext, lazy_gettext, ngettext, to_user_timezone
 from flask_login import current_user
 
 from appliance.db import now
@@ -125,10 +125,20 @@ def ago(at: datetime | None) -> str:
 
 
 def moment(at: datetime | None) -> str:
-    """A date and a time in the station's zone."""
-    return gettext("never") if at is None else f"{format_date(at, 'medium')}, {format_time(at, 'short')}"
+    """When, in the station's zone, as people say it: ``yesterday, 03:12``; further away with the date."""
+    if at is None:
+        return gettext("never")
+    time = format_time(at, "short")
+    match (to_user_timezone(at).date() - to_user_timezone(now()).date()).days:
+        case 0:
+            return gettext("today, %(time)s", time=time)
+        case 1:
+            return gettext("tomorrow, %(time)s", time=time)
+        case -1:
+            return gettext("yesterday, %(time)s", time=time)
+    return f"{format_date(at, 'medium')}, {time}"
 
 
 def day(at: datetime | None) -> str:
     """A date in the station's zone."""
-    return gettext("never") if at is None else format_date(at.astimezone(UTC), "medium")
+    return gettext("never") if at is None else format_date(at, "medium")

@@ -110,7 +110,7 @@ def _first_drive(admin: bool) -> Answer:
 
 def _waiting(state: Safety, next_copy: datetime | None, admin: bool) -> Answer:
     alone = state.on_one_drive_only
-    when = gettext("The next copy is made on %(when)s.", when=moment(next_copy)) if next_copy else ""
+    when = gettext("The next copy: %(when)s.", when=moment(next_copy)) if next_copy else ""
     return Answer(
         ngettext("%(num)s new memory is on one drive only.", "%(num)s new memories are on one drive only.", alone),
         "warn",
