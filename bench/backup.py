@@ -175,7 +175,11 @@ def job(data: str, hot: str, cold: str) -> None:
     """What the worker starts: one whole run."""
     from backup_bed import Reopened
 
-    Reopened(Path(data), Path(hot), Path(cold)).run()
+    from appliance.backup.lean import stay_small
+
+    bed = Reopened(Path(data), Path(hot), Path(cold))
+    stay_small(bed.db)
+    bed.run()
 
 
 def empty(drives: Drives) -> None:

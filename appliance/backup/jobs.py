@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from appliance.backup import policy, problems, run, scrub, service
+from appliance.backup.lean import stay_small
 from appliance.drives.models import Drive
 from appliance.drives.mounts import DriveGone, DriveMissing, Mount, mount_of
 from appliance.drives.power import cold_drive
@@ -17,6 +18,7 @@ from appliance.words import N_
 @job_kind(service.RUN, service.TITLE)
 def backup_run(progress: Progress, cold_drive_id: int) -> dict[str, Any]:
     """Copy the HOT drives to a COLD drive and prove the copy."""
+    stay_small(progress.db)
     with progress.db.reading() as session:
         cold = service.cold(session, cold_drive_id)
         hots = service.sources(session, cold_drive_id)

@@ -18,7 +18,7 @@ from appliance.broker.client import Broker
 from appliance.drives.mounts import Mount
 from appliance.durable import flush_filesystem
 
-BLOCK = 1 << 20  # bytes a read; a multiple of every device's sector
+BLOCK = 1 << 19  # bytes a read; a multiple of every device's sector
 _own = threading.local()
 
 
