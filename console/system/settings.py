@@ -64,9 +64,10 @@ def _page(typed: dict[str, str], problems: dict[str, str], status: int) -> Respo
 
 
 def _groups() -> dict[str, list[Setting[Any]]]:
-    """The registry by the first part of each key."""
+    """The registry by the first part of each key, in the order in which settings are declared beside each other."""
+    settings.everything()  # imports whatever declares some
     groups: dict[str, list[Setting[Any]]] = {name: [] for name in GROUPS}
-    for key, setting in sorted(settings.everything().items()):
+    for key, setting in settings.REGISTRY.items():
         groups.setdefault(key.split(".")[0], []).append(setting)
     return {name: found for name, found in groups.items() if found}
 
