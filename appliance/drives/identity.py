@@ -11,6 +11,7 @@ from enum import StrEnum
 from appliance import identity
 from appliance.drives.attaching import FOR_HOT_AND_COLD
 from appliance.drives.inventory import Found, Inventory
+from appliance.drives.marker import Marker
 from appliance.drives.models import Drive, DriveRole, DriveState
 from appliance.places import Places
 from appliance.words import N_, Message
@@ -83,7 +84,7 @@ def verdict(found: Found, inventory: Inventory, drives: Sequence[Drive], own_id:
     if found.problem:
         return _unreadable(found)
     if found.mark is not None:
-        return _marked(found, inventory, drives, own_id)
+        return _marked(found, found.mark, inventory, drives, own_id)
     return _unmarked(found, drives)
 
 
@@ -101,10 +102,8 @@ def _unreadable(found: Found) -> Verdict:
     )
 
 
-def _marked(found: Found, inventory: Inventory, drives: Sequence[Drive], own_id: str) -> Verdict:
+def _marked(found: Found, mark: Marker, inventory: Inventory, drives: Sequence[Drive], own_id: str) -> Verdict:
     """A drive that carries a marker file of some station."""
-    mark = found.mark
-    assert mark is not None
     if mark.station_id != own_id:
         return Verdict(
             VerdictKind.FOREIGN,
