@@ -23,6 +23,7 @@ from appliance.errors import Conflict, Invalid, NotFound
 from appliance.library import room, spool
 from appliance.library.arrivals import Arrival, WrongContent
 from appliance.library.catalogue import find_by_digest
+from appliance.library.contents import start_writing
 from appliance.library.ingest import Ingest
 from appliance.library.models import Upload
 from appliance.library.pieces import Check, DamagedPiece, Writer, carry_on, carry_on_file, checksum_for, write
@@ -184,11 +185,13 @@ class Uploads:
                 carry_on_file(writer, offset, source, check)
                 if offset == 0:
                     os.rename(body, spool.part_name(upload.id), src_dir_fd=folder, dst_dir_fd=folder)
+                    start_writing(source)
                 else:
                     flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
                     target = os.open(spool.part_name(upload.id), flags, dir_fd=folder)
                     try:
                         spool.append_file(source, target, offset)
+                        start_writing(target)
                     finally:
                         os.close(target)
                     os.unlink(body, dir_fd=folder)

@@ -83,7 +83,7 @@ function drawTotal() {
     total.hidden = !files.length;
     total.querySelector(":scope > progress").value = size ? sent / size : over ? 1 : 0;
     const all = over && safe === files.length;
-    total.querySelector("[data-said]").textContent = (all ? words.done : words.some).replace("{n}", safe.toLocaleString()).replace("{all}", files.length.toLocaleString());
+    total.querySelector("[data-said]").textContent = (!all ? words.some : files.length === 1 ? words.one : words.done).replace("{n}", safe.toLocaleString()).replace("{all}", files.length.toLocaleString());
     const elapsed = (performance.now() - begun) / 1000;
     const rest = sent && elapsed > 3 && !over && !paused ? ((size - sent) * elapsed) / sent : 0;
     total.querySelector("[data-left]").textContent = paused ? words.paused : rest ? words.left.replace("{time}", spoken(rest)) : "";
