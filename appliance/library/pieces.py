@@ -45,7 +45,7 @@ class Writer:
 
 
 def write(fd: int, block: bytes, position: int) -> int:
-    """Write all of a block; how much that was."""
+    """Write all of a block, since a drive that is filling up takes only part of it; how much that was."""
     written = 0
     while written < len(block):
         written += os.pwrite(fd, block[written:], position + written)

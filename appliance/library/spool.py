@@ -15,6 +15,7 @@ from pathlib import Path
 from appliance.drives.layout import INCOMING
 from appliance.drives.mounts import Mount
 from appliance.library import room
+from appliance.library.pieces import write
 
 PART = ".part"
 BLOCK = 1 << 20
@@ -40,7 +41,7 @@ def receive(mount: Mount, read: Read, most: int) -> bytes:
         try:
             written = 0
             while block := read(min(BLOCK, most + 1 - written)):
-                written += os.write(fd, block)
+                written += write(fd, block, written)
                 if written > most:
                     raise room.TooLargeForDrive(drive=mount.name)
         except BaseException:

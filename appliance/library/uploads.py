@@ -195,6 +195,9 @@ class Uploads:
                     finally:
                         os.close(target)
                     os.unlink(body, dir_fd=folder)
+            except BaseException:
+                writer.hashed = -1  # it may know of bytes that were not kept: hash the whole at the end
+                raise
             finally:
                 os.close(source)
         return self._arrived(user, upload, mount, writer, offset + length)
