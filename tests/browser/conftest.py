@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 import walk
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from running_station import RunningStation, start_station
 
 PHONE: Any = {"width": 390, "height": 844}
 DESKTOP: Any = {"width": 1280, "height": 800}
+expect.set_options(timeout=15_000)  # ms; a test of speed says its own
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from typing import Any
 from appliance.station.home import run_folder
 
 REPO = Path(__file__).parents[2]
-READY_WITHIN_S = 60
+READY_WITHIN_S = 120
 BLUE, GREEN = "Blue-drive", "Green-drive"
 
 
