@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import pwd
+import shlex
 import shutil
 import signal
 import socket
@@ -110,7 +111,7 @@ def plug_in(home: Home, size: int) -> str:
         loop_drives.attach(image)
     loop_drives.try_mounting(images[0], home.run / "try")
     names = ", ".join(image.stem for image in images)
-    pull = f"./run-station.sh --data {home.data} unplug {images[0].stem}"
+    pull = f"./run-station.sh --data {shlex.quote(str(home.data))} unplug {images[0].stem}"
     return f"Drives: {names} (images in {home.loop_drives}). Pull one: {pull}"
 
 
