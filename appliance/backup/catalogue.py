@@ -5,7 +5,7 @@ The statements are bounded by a folder or a batch, never by the whole catalogue.
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from appliance.backup.models import ColdFile, ColdFolder
 from appliance.library.models import Folder, StoredFile
 
-CHUNK = 500  # values in one IN (…)
+T = TypeVar("T")
+CHUNK = 512  # values in one IN (…)
 
 
 class Known(NamedTuple):
@@ -35,6 +36,15 @@ class Held(NamedTuple):
     digest: bytes
 
 
+def chunk(values: Sequence[T], at: int) -> Sequence[T]:
+    """The values from ``at`` on for one IN (…), the last one repeated up to a power of two.
+
+    So there are ten different statements at most; SQLite keeps each that it has seen, with room for all its values.
+    """
+    part = list(values[at : at + CHUNK])
+    return part + part[-1:] * ((1 << (len(part) - 1).bit_length()) - len(part))
+
+
 def folders(session: Session, cold_id: int, hot_id: int, paths: Sequence[bytes]) -> dict[bytes, Known]:
     """What is known of these folders of a HOT drive, by path."""
     known = {}
@@ -42,7 +52,7 @@ def folders(session: Session, cold_id: int, hot_id: int, paths: Sequence[bytes])
         rows = session.execute(
             select(Folder.path, Folder.id, ColdFolder.fingerprint, ColdFolder.stored_as)
             .outerjoin(ColdFolder, (ColdFolder.folder_id == Folder.id) & (ColdFolder.cold_drive_id == cold_id))
-            .where(Folder.drive_id == hot_id, Folder.path.in_(paths[at : at + CHUNK]))
+            .where(Folder.drive_id == hot_id, Folder.path.in_(chunk(paths, at)))
         )
         known.update({path: Known(number, fingerprint, place) for path, number, fingerprint, place in rows})
     return known
@@ -85,7 +95,7 @@ def ensure_folders(session: Session, hot_id: int, paths: Sequence[bytes]) -> dic
     ids: dict[bytes, int] = {}
     for at in range(0, len(paths), CHUNK):
         rows = session.execute(
-            select(Folder.path, Folder.id).where(Folder.drive_id == hot_id, Folder.path.in_(paths[at : at + CHUNK]))
+            select(Folder.path, Folder.id).where(Folder.drive_id == hot_id, Folder.path.in_(chunk(paths, at)))
         )
         ids.update({path: folder_id for path, folder_id in rows})
     return ids
@@ -139,19 +149,19 @@ def learn_digests(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
 def prove(session: Session, ids: Sequence[int], moment: datetime) -> None:
     """Note that these copies were read from the medium and matched."""
     for at in range(0, len(ids), CHUNK):
-        session.execute(update(ColdFile).where(ColdFile.id.in_(ids[at : at + CHUNK])).values(proven=moment))
+        session.execute(update(ColdFile).where(ColdFile.id.in_(chunk(ids, at))).values(proven=moment))
 
 
 def forget_files(session: Session, ids: Sequence[int]) -> None:
     """These files are no longer at their place on the COLD drive."""
     for at in range(0, len(ids), CHUNK):
-        session.execute(delete(ColdFile).where(ColdFile.id.in_(ids[at : at + CHUNK])))
+        session.execute(delete(ColdFile).where(ColdFile.id.in_(chunk(ids, at))))
 
 
 def forget_folders(session: Session, cold_id: int, ids: Sequence[int]) -> None:
     """These folders are gone from HOT, and with them what was known of their copy."""
     for at in range(0, len(ids), CHUNK):
-        chosen = ColdFolder.folder_id.in_(ids[at : at + CHUNK])
+        chosen = ColdFolder.folder_id.in_(chunk(ids, at))
         session.execute(delete(ColdFolder).where(ColdFolder.cold_drive_id == cold_id, chosen))
 
 

@@ -1,6 +1,6 @@
 """The restore drill: a few random files are brought back and compared.
 
-A copy that was never restored from is a hope.
+A copy that was never restored from is a hope.  A run does it once a month by itself, while the drive is on anyway.
 """
 
 import os
@@ -27,7 +27,12 @@ LARGEST = 1 << 30  # bytes; larger files are proven by the scrub
 
 
 def drill(
-    progress: Progress, target: Target, hots: Sequence[Mount], open_cold: Callable[[], AbstractContextManager[Mount]]
+    progress: Progress,
+    target: Target,
+    hots: Sequence[Mount],
+    open_cold: Callable[[], AbstractContextManager[Mount]],
+    *,
+    share: tuple[int, int] = (0, 100),
 ) -> dict[str, Any]:
     """Bring files back into a temporary folder on HOT, compare, throw away; the job's result."""
     chosen = _choose(progress, target.drive_id)
@@ -41,7 +46,7 @@ def drill(
             tried += 1
             place = catalogue.joined(folder_place, file.stored_as or file.name)
             good += _comes_back(cold, hot, place, file)
-            progress.step(N_("Bringing back a few files"), tried, len(chosen), unit=N_("files"))
+            progress.step(N_("Bringing back a few files"), tried, len(chosen), unit=N_("files"), share=share)
     with progress.db.writing() as session:
         session.add(Drill(cold_drive_id=target.drive_id, tried=tried, good=good))
         template = N_("Restore practised: {good} of {tried} files came back from {drive} unharmed.")

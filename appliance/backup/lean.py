@@ -8,7 +8,7 @@ from sqlalchemy import event
 from appliance.db import Database
 
 M_ARENA_MAX = -8  # malloc.h
-ARENAS = 2  # memory pools of the C library; else it makes one for each thread, and keeps it
+ARENAS = 1  # memory pools of the C library; else it makes one for each thread, and keeps it
 CACHE_KB = 1500  # of SQLite, per connection; the kernel caches the file as well
 
 

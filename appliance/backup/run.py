@@ -5,7 +5,7 @@ Safe to kill anywhere: what is recorded as proven was read back from the medium,
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -65,6 +65,7 @@ class _Run:
         with open_cold() as cold:
             runs.begin_visit(self.db, self.run_id)
             result = Visit(self.progress, cold, self.hots, self.today).do(sheets, numbers, was_cut_off)
+            self._practise(cold)
         return self._prove(result)
 
     def _plan(self, notes: ExitStack) -> list[Sheet]:
@@ -112,9 +113,20 @@ class _Run:
         if any(not sheet.is_empty for sheet in sheets):
             return True
         with self.db.reading() as session:
-            return scrub.is_due(session, self.target.drive_id) or bool(
-                scrub.damaged_with_copy(session, self.target.drive_id)
+            return (
+                scrub.is_due(session, self.target.drive_id)
+                or runs.drill_is_due(session, self.target.drive_id)
+                or bool(scrub.damaged_with_copy(session, self.target.drive_id))
             )
+
+    def _practise(self, cold: Mount) -> None:
+        """The monthly restore drill, while the drive is on anyway."""
+        with self.db.reading() as session:
+            due = runs.drill_is_due(session, self.target.drive_id)
+        if due:
+            from appliance.backup import drill
+
+            drill.drill(self.progress, self.target, self.hots, lambda: nullcontext(cold), share=(99, 100))
 
     def _prove(self, result: dict[str, Any]) -> dict[str, Any]:
         counted = {key: result[key] for key in ("copied", "bytes", "skipped", "scrubbed", "repaired")}

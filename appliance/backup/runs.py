@@ -1,12 +1,13 @@
 """The rows that tell of runs: opened before anything is done, closed with what is true."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from appliance.backup.models import BackupRun, RunState
+from appliance.backup import policy
+from appliance.backup.models import BackupRun, Drill, RunState
 from appliance.db import Database, now
 from appliance.words import Message
 
@@ -112,6 +113,14 @@ def last_scrub(session: Session, cold_id: int) -> datetime | None:
         .order_by(BackupRun.id.desc())
         .limit(1)
     )
+
+
+def drill_is_due(session: Session, cold_id: int) -> bool:
+    """Whether the last drill, or the drive's first proof, is longer ago than the family chose."""
+    last = select(func.max(Drill.at)).where(Drill.cold_drive_id == cold_id)
+    proofs = (BackupRun.cold_drive_id == cold_id, BackupRun.state == RunState.PROVEN)
+    since = session.scalar(last) or session.scalar(select(func.min(BackupRun.finished)).where(*proofs))
+    return since is not None and now() - since > timedelta(days=policy.DRILL_DAYS.get(session))
 
 
 def bytes_per_second(session: Session, cold_id: int) -> float | None:

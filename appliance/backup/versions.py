@@ -58,7 +58,7 @@ def _leaving(session: Session, hot: Mount, ids: Sequence[int]) -> list[tuple[int
                 ColdFolder,
                 (ColdFolder.folder_id == Folder.id) & (ColdFolder.cold_drive_id == ColdFile.cold_drive_id),
             )
-            .where(ColdFile.id.in_(ids[at : at + catalogue.CHUNK]))
+            .where(ColdFile.id.in_(catalogue.chunk(ids, at)))
         )
         for row, path, stored_as in rows:
             place = catalogue.joined(stored_as or path, row.stored_as or row.name)
@@ -125,7 +125,7 @@ def reuse(db: Database, shelf: Shelf, batch: Batch, top: bytes) -> None:
                     OldVersion.cold_drive_id == shelf.cold.drive_id,
                     OldVersion.day == shelf.day,
                     OldVersion.why == older.VANISHED,
-                    OldVersion.digest.in_(digests[at : at + catalogue.CHUNK]),
+                    OldVersion.digest.in_(catalogue.chunk(digests, at)),
                 )
             )
             for digest, stored_as in rows:
