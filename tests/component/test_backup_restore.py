@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from backup_bed import Bed, files_below
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from appliance.backup import browse, drill, problems, restore, run, service
-from appliance.backup.models import Drill
+from appliance.backup.models import BackupRun, Drill
 from appliance.db import Database, now
 from appliance.drives import layout
 from appliance.drives.models import DriveRole
@@ -135,6 +135,19 @@ def test_a_drill_brings_files_back_and_tells_the_truth(bed: Bed) -> None:
     with bed.db.reading() as session:
         assert [(row.tried, row.good) for row in session.scalars(select(Drill))] == [(13, 13), (13, 12)]
     assert not any((bed.hot.path / layout.INCOMING).iterdir())
+
+
+def test_a_run_practises_once_a_month_by_itself(bed: Bed) -> None:
+    on = bed.times_on
+    bed.run()
+    assert bed.times_on == on  # nothing to do, nothing due: the drive stays off
+    with bed.db.writing() as session:
+        session.execute(update(BackupRun).values(finished=now() - timedelta(days=40)))
+    bed.run()
+    bed.run()
+    with bed.db.reading() as session:
+        assert [(row.tried, row.good) for row in session.scalars(select(Drill))] == [(13, 13)]
+    assert bed.times_on == on + 1
 
 
 def test_the_database_copy_opens_and_holds_no_way_in(bed: Bed) -> None:
