@@ -53,6 +53,7 @@ def page() -> ResponseReturnValue:
             "safety": state,
             "drives": drives if everybody else [],
             "jobs": jobs.active(session),
+            "worker_runs": jobs.worker_runs(here.places),
             "issues": _issues(session) if everybody else [],
             "cards": [c for answer in plugin.call("home_cards", session=session) for c in answer] if everybody else [],
             "latest": _latest(session, me().id),

@@ -53,6 +53,7 @@ GET    /backup/<int:drive_id>/plan                              in   403  403  2
 POST   /backup/<int:drive_id>/run                               in   403  403  303  400
 GET    /backup/<int:drive_id>/schedule                          in   403  403  200  200
 POST   /backup/<int:drive_id>/schedule                          in   403  403  422  400
+POST   /backup/<int:drive_id>/sources                           in   403  403  303  400
 GET    /backup/restore/                                         in   403  403  302  302
 GET    /backup/restore/<int:drive_id>                           in   403  403  200  200
 POST   /backup/restore/<int:drive_id>                           in   403  403  404  400
