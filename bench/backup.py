@@ -118,7 +118,8 @@ def _family(pid: int) -> Iterator[int]:
     try:
         for task in Path(f"/proc/{pid}/task").iterdir():
             for child in (task / "children").read_text().split():
-                yield from _family(int(child))
+                if Path(f"/proc/{child}/cmdline").read_bytes() != Path(f"/proc/{pid}/cmdline").read_bytes():
+                    yield from _family(int(child))  # else it is about to start a program, in its parent's memory
     except OSError:
         return
 
