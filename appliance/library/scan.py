@@ -18,7 +18,7 @@ from blake3 import blake3
 from appliance.drives import layout
 
 NOT_FILES = frozenset(os.fsencode(name) for name in layout.NOT_FILES)
-READERS = 4  # a drive answers several questions faster than one after the other
+READERS = 3  # a drive answers several questions faster than one after the other
 AHEAD = 8  # folders listed before their turn
 UNKNOWN = b""  # the fingerprint of a listing with a problem: equal to none that is stored
 KINDS = {
