@@ -1,0 +1,29 @@
+"""The served console's memory: a module that nobody uses is not loaded, and one that somebody uses is the real one."""
+
+import subprocess
+import sys
+
+
+def said_by(program: str) -> str:
+    argv = [sys.executable, "-W", "error", "-c", program]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+LATER = "import sys; from console.serve import Later; sys.modules['asyncio'] = Later('asyncio');"
+
+
+def test_the_database_does_not_load_asyncio_in_the_console() -> None:
+    program = LATER + "import appliance.db; print('asyncio.events' in sys.modules)"
+    assert said_by(program) == "False"
+
+
+def test_who_really_uses_it_gets_the_real_one() -> None:
+    program = LATER + (
+        "import asyncio, asyncio.events; import sqlalchemy.util.concurrency as c;"
+        "assert c.is_exit_exception(asyncio.CancelledError());"
+        "assert not c.is_exit_exception(ValueError());"
+        "async def one(): return 1\nprint(asyncio.run(one()))"
+    ).replace("async def", "\nasync def")
+    assert said_by(program) == "1"
