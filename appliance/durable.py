@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import secrets
 from pathlib import Path
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -10,7 +9,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Replace a file whole or not at all: temporary name, flush, rename, flush the folder."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(fd, "wb") as out:

@@ -29,7 +29,7 @@ def main() -> None:
             hand_over(running)
             for page in PAGES:
                 running.try_page(page)
-            time.sleep(20)  # what the opening and the hand-over started ends by itself
+            time.sleep(100)  # what the opening and the hand-over started ends by itself
             before = cpu_seconds(running.processes())
             time.sleep(given.seconds)
             after = cpu_seconds(running.processes())

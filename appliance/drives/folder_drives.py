@@ -7,8 +7,6 @@ Standard library only.
 
 import os
 import re
-import shutil
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +103,8 @@ def unmount(root: Path, record: Record) -> bool:
 
 def adopt(folder: Path) -> str:
     """Give a folder its UUID if it has none yet; the one thing written before it is handed over."""
+    import uuid  # the idle daemon does not carry what only stations without root need
+
     if not folder_uuid(folder):
         write_atomically(folder / FOLDER_MARK, f"{uuid.uuid4()}\n".encode(), mode=0o644)
     return folder_uuid(folder)
@@ -112,6 +112,8 @@ def adopt(folder: Path) -> str:
 
 def wipe(folder: Path) -> str:
     """Empty a folder and give it a new UUID."""
+    import shutil
+
     for entry in folder.iterdir():
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
