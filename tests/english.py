@@ -4,7 +4,52 @@ import html
 import re
 
 #: What stays as it is in any language: names, formats, what is typed or read by programs.
-NAMES = ["Everpx", "Anna", "Ben", "Cleo", "English", "test", "Python", "Linux", "Windows", "Mac", "Debian", "Raspberry", "Pi", "GNU", "GPL-3.0-or-later", "Older", "versions", "Authorization:", "Bearer", "Europe/Berlin", "Asia/Shanghai", "UTC", "Etc", "local", "USB", "HOT", "COLD", "Enter", "Esc", "ext", "btrfs", "exFAT", "NTFS", "everpx", "SSD", "HDD", "COLD-1", "HOT-1", "Werkzeug", "Chrome", "HeadlessChrome", "Lamp"]
+NAMES = [
+    "Everpx",
+    "Anna",
+    "Ben",
+    "Cleo",
+    "English",
+    "test",
+    "Python",
+    "Linux",
+    "Windows",
+    "Mac",
+    "Debian",
+    "Raspberry",
+    "Pi",
+    "GNU",
+    "GPL-3.0-or-later",
+    "Older",
+    "versions",
+    "Authorization:",
+    "Bearer",
+    "Europe/Berlin",
+    "Asia/Shanghai",
+    "UTC",
+    "Etc",
+    "local",
+    "USB",
+    "HOT",
+    "COLD",
+    "Enter",
+    "Esc",
+    "ext",
+    "btrfs",
+    "exFAT",
+    "NTFS",
+    "everpx",
+    "SSD",
+    "HDD",
+    "COLD-1",
+    "HOT-1",
+    "Werkzeug",
+    "Chrome",
+    "HeadlessChrome",
+    "Lamp",
+]
+
+FILE = re.compile(r"\S+\.(?:jpe?g|png|heic|webp|mp4|mov)\b", re.IGNORECASE)  # a file is called what a camera called it
 
 
 def english(page: str, names: tuple[str, ...] = ()) -> list[str]:
@@ -14,7 +59,7 @@ def english(page: str, names: tuple[str, ...] = ()) -> list[str]:
     shown = re.split(r"<[^>]+>", re.sub(r'(?s)<(option|dl)[^>]*lang="en".*?</\1>', " ", page))
     found = []
     for piece in [*spoken, *shown]:
-        text = html.unescape(piece).strip()
+        text = FILE.sub(" ", html.unescape(piece).strip())
         for name in sorted([*NAMES, *names], key=len, reverse=True):
             text = re.sub(rf"(?<![A-Za-z]){re.escape(name)}(?![A-Za-z])", " ", text)
         if re.search(r"[A-Za-z]{2,}[ ,.]+[A-Za-z]{2,}|\b[A-Z][a-z]{3,}\b", text):
