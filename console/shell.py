@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from werkzeug.exceptions import HTTPException
 
 from appliance.errors import ApplianceError, Invalid
-from appliance.health.models import Issue
+from appliance.health.models import Issue, Severity
 from appliance.jobs.models import ACTIVE, Job
 from appliance.words import Message
 from console.station import station
@@ -107,7 +107,8 @@ def _around() -> dict[str, Any]:
     if "around" not in g:
         with station().db.reading() as session:
             running = session.scalar(select(func.count()).select_from(Job).where(Job.state.in_(ACTIVE)))
-            issues = session.scalar(select(func.count()).select_from(Issue).where(Issue.quiet_until.is_(None)))
+            serious = (Issue.quiet_until.is_(None), Issue.severity != Severity.NOTICE)
+            issues = session.scalar(select(func.count()).select_from(Issue).where(*serious))
         g.around = {"tabs": tabs(), "running": running or 0, "open_issues": issues or 0}
     around: dict[str, Any] = g.around
     return around
