@@ -48,6 +48,7 @@ def command(program: Sequence[str], bwrap: str | None) -> list[str]:
         return list(program)
     line = [bwrap, "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"]
     line += ["--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LANG", "C.UTF-8"]
+    line += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # first: the program may itself lie below /tmp
     for place in dict.fromkeys(("/usr", sys.base_prefix, sys.prefix, str(WORKER))):
         if place == "/usr" or not place.startswith("/usr/"):
             line += ["--ro-bind", place, place]
@@ -55,17 +56,22 @@ def command(program: Sequence[str], bwrap: str | None) -> list[str]:
         line += ["--symlink", f"usr/{name}", f"/{name}"]
     for place in ("/etc/alternatives", "/etc/ld.so.cache"):
         line += ["--ro-bind-try", place, place]
-    return [*line, "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/", *program]
+    return [*line, "--chdir", "/", *program]
 
 
 @cache
 def bubblewrap() -> str | None:
-    """The path of a bubblewrap that works here, None when there is none."""
+    """The path of a bubblewrap in which our own interpreter runs here, None when there is none."""
     found = shutil.which("bwrap")
     if found is None:
         return None
     try:
-        done = subprocess.run(command(["/bin/true"], found), capture_output=True, timeout=PROBE_S, check=False)
+        done = subprocess.run(
+            command([sys.executable, "-I", "-c", "import PIL"], found),
+            capture_output=True,
+            timeout=PROBE_S,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return found if done.returncode == 0 else None
