@@ -7,6 +7,7 @@ and the root side is asked to drop those of the device.
 import errno
 import mmap
 import os
+import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,8 +19,13 @@ from appliance.broker.client import Broker
 from appliance.drives.mounts import Mount
 from appliance.durable import flush_filesystem
 
-BLOCK = 1 << 19  # bytes a read; a multiple of every device's sector
+SMALL = 1 << 17  # bytes a read of most files; a multiple of every device's sector
+LARGE = 1 << 21  # … of a film: a read past the page cache has no read-ahead, so it must be long
+LARGE_BUFFERS = 3  # for all threads together
 _own = threading.local()
+_large: "queue.SimpleQueue[mmap.mmap | None]" = queue.SimpleQueue()
+for _ in range(LARGE_BUFFERS):
+    _large.put(None)  # made when first needed
 
 
 class Changed(Exception):
@@ -30,12 +36,26 @@ class Halted(Exception):
     """Somebody wants the reading to end."""
 
 
-def _buffer() -> mmap.mmap:
-    """This thread's page-aligned buffer: O_DIRECT refuses any other."""
+def _take_large() -> mmap.mmap | None:
+    try:
+        return _large.get_nowait() or mmap.mmap(-1, LARGE)
+    except queue.Empty:
+        return None
+
+
+@contextmanager
+def _buffer(size: int) -> Iterator[mmap.mmap]:
+    """A page-aligned buffer (O_DIRECT refuses any other) for a file: this thread's, or one of the few large ones."""
+    large = _take_large() if size > SMALL else None
+    if large is not None:
+        try:
+            yield large
+        finally:
+            _large.put(large)
+        return
     if not hasattr(_own, "buffer"):
-        _own.buffer = mmap.mmap(-1, BLOCK)
-    buffer: mmap.mmap = _own.buffer
-    return buffer
+        _own.buffer = mmap.mmap(-1, SMALL)
+    yield _own.buffer
 
 
 def digest_of_copy(path: bytes, stopped: Callable[[], bool] = lambda: False) -> bytes:
@@ -60,20 +80,16 @@ def _opened(path: bytes) -> Iterator[int]:
 
 
 def _digest(fd: int, size: int, stopped: Callable[[], bool] = lambda: False) -> bytes:
-    buffer = _buffer()
-    view = memoryview(buffer)
     hasher = blake3()
     at = 0
-    try:
-        while count := os.preadv(fd, [buffer], at):
+    with _buffer(size) as buffer, memoryview(buffer) as view:
+        while count := os.preadv(fd, [view], at):
             hasher.update(view[:count])
             at += count
-            if at >= size and count < BLOCK:
+            if at >= size and count < len(view):
                 break  # saves the read that would only say "end"
             if stopped():
                 raise Halted
-    finally:
-        view.release()
     return hasher.digest()
 
 

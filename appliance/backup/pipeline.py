@@ -19,6 +19,7 @@ from appliance.backup.work import Batch
 from appliance.jobs.progress import Progress, Stopped
 from appliance.words import N_, Message
 
+THREADS = 10  # three stations, the hashing, and their parts: none may wait for a thread that another one holds
 LISTEN_S = 0.2
 LOGGED = 200  # files whose trouble is told one by one
 SHARE = (5, 85)  # of the whole bar, in percent
@@ -44,7 +45,7 @@ class Crew:
     flush: medium.Flusher
     put_away: Callable[[list[Leaving]], None]
     make_room: Callable[[int], None]  # raises ColdFull
-    reuse: Callable[[Batch], None]
+    reuse: Callable[[Batch], None] | None  # None where nothing vanished
 
 
 @dataclass
@@ -67,7 +68,7 @@ class Pipeline:
 
     def __init__(self, progress: Progress, crew: Crew, tally: Tally) -> None:
         self._progress, self._crew, self._tally = progress, crew, tally
-        self._pool = ThreadPoolExecutor(8)
+        self._pool = ThreadPoolExecutor(THREADS)
 
     def __enter__(self) -> "Pipeline":
         return self
@@ -94,10 +95,14 @@ class Pipeline:
                 self._commit(batch)
 
     def _read(self, batches: Iterator[Batch]) -> Batch | None:
+        """The next batch.  Its hashes are needed before it is carried only where COLD may have the bytes already."""
         batch = next(batches, None)
-        if batch is not None:
-            verify.read_originals(self._pool, batch, self._crew.carrier.halted)
+        if batch is not None and self._crew.reuse is not None:
+            self._hash(batch)
         return batch
+
+    def _hash(self, batch: Batch) -> None:
+        verify.read_originals(self._pool, batch, self._crew.carrier.halted)
 
     def _turn(self, line: Line, batches: Iterator[Batch]) -> Line:
         """Everything moves one station on."""
@@ -105,7 +110,8 @@ class Pipeline:
         if line.read:
             line.read.hot.check()
             crew.carrier.cold.check()
-            crew.reuse(line.read)
+            if crew.reuse is not None:
+                crew.reuse(line.read)
         reading = self._pool.submit(self._read, batches)
         carrying = self._pool.submit(self._carry, line.read)
         checking = self._pool.submit(self._check, line.arrived) if line.arrived else None
@@ -123,13 +129,15 @@ class Pipeline:
         return Line(reading.result(), line.read, line.placed, line.flushed)
 
     def _carry(self, batch: Batch | None) -> bool:
-        """Carry a batch, then flush; whether COLD was too full for it."""
+        """Carry a batch, hash it on the way, and flush; whether COLD was too full for it."""
         is_full = False
-        try:
-            if batch:
+        if batch:
+            hashing = self._pool.submit(self._hash, batch)  # the same pages that rsync reads
+            try:
                 self._crew.carrier.carry(batch)
-        except Full:
-            is_full = True
+            except Full:
+                is_full = True
+            hashing.result()
         self._crew.flush()
         return is_full
 

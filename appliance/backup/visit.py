@@ -96,7 +96,7 @@ class Visit:
             flush=self.flush,
             put_away=self.shelf.put_away,
             make_room=self._make_room,
-            reuse=self._reuse if numbers.vanished else lambda _: None,
+            reuse=self._reuse if numbers.vanished else None,
         )
         cutter = Cutter(self.db, self.cold)
         with Pipeline(self.progress, crew, self.tally) as pipeline:

@@ -16,7 +16,7 @@ from appliance.db import Database
 from appliance.drives.mounts import Mount
 from appliance.library.scan import UNKNOWN, Listing, listing_of
 
-BATCH_FILES = 2000
+BATCH_FILES = 1500
 BATCH_BYTES = 256 << 20
 
 
