@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,11 +135,6 @@ class Station:
             if not any(word in line for word in without):
                 found.append(process)
         return found
-
-    def try_page(self, path: str) -> None:
-        """Open a page, whatever it answers."""
-        with suppress(RuntimeError):
-            self.get(path)
 
     def get(self, path: str) -> float:
         """Ask for a page and return how many seconds the whole answer took.  Raises RuntimeError unless it is 200."""

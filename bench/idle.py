@@ -12,8 +12,9 @@ import time
 from pathlib import Path
 
 from common import MIB, cpu_seconds, hand_over, note, pss, result, station
+from library import signed_in
 
-PAGES = ("/", "/photos", "/drives", "/backup", "/people", "/system", "/api/v1/jobs")
+PAGES = ("/", "/photos/", "/drives/", "/backup/", "/people/", "/system/", "/api/v1/jobs")
 
 
 def main() -> None:
@@ -27,8 +28,8 @@ def main() -> None:
     try:
         with station(work / "station", drive_size="1G") as running:
             hand_over(running)
-            for page in PAGES:
-                running.try_page(page)
+            running.headers = signed_in(running)
+            first = {page: running.get(page) for page in PAGES}
             time.sleep(100)  # what the opening and the hand-over started ends by itself
             before = cpu_seconds(running.processes())
             time.sleep(given.seconds)
@@ -45,8 +46,11 @@ def main() -> None:
             ready = again.ready_after
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    result("idle", "console + worker + broker", value=round(memory, 1), unit="MiB PSS", target="<= 80", ok=memory <= 80)
+    result(
+        "idle", "console + worker + broker", value=round(memory, 1), unit="MiB PSS", target="<= 76.3", ok=memory <= 76.3
+    )
     note("idle", "nginx", mib=round(front, 1))
+    note("idle", "first pages", milliseconds={page: round(1000 * took) for page, took in first.items()})
     result("idle", "CPU", value=round(share, 2), unit="% of a core", target="<= 0.05", ok=share <= 0.05)
     result("idle", "ready after", value=round(ready, 2), unit="s", target="<= 2", ok=ready <= 2)
 

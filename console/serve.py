@@ -6,18 +6,19 @@ that the whole station may use when idle.  nginx in front takes slow clients, la
 """
 
 import gc
-import importlib
 import inspect
 import os
 import sys
-from types import ModuleType
+import time
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.sock import create_sockets
 from gunicorn.workers.gthread import ThreadWorker
 
+from appliance.later import Later
 from appliance.places import places
+from console import undocumented
 
 SETTINGS = {
     "threads": 12,  # six of them may be held by open pages that listen for changes
@@ -28,21 +29,27 @@ SETTINGS = {
     "errorlog": "-",
     "loglevel": "warning",
 }
+LOOK_ANYWAY_S = 60.0  # seconds between looks whether whoever started this is still there
 
 
-class Later(ModuleType):
-    """A module that is loaded once somebody uses it.
-
-    SQLAlchemy imports asyncio for drivers that this process does not have: 1.4 MiB that no line of it ever runs.
-    """
+class Asyncio(Later):
+    """SQLAlchemy imports asyncio for drivers that this process does not have: 1.4 MiB that no line of it ever runs."""
 
     iscoroutine = staticmethod(inspect.iscoroutine)  # all that is asked of it while SQLAlchemy is imported
 
-    def __getattr__(self, name: str) -> Any:
-        """Load the real one, and let it answer from now on."""
-        if sys.modules.get(self.__name__) is self:
-            del sys.modules[self.__name__]
-        return getattr(importlib.import_module(self.__name__), name)
+
+class Worker(ThreadWorker):  # type: ignore[misc]
+    """gunicorn's own, which sleeps while nothing comes: nobody here waits for a sign of life every second."""
+
+    def notify(self) -> None:
+        """There is no master to tell that this process lives."""
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Until a connection, an answer, a signal, or the end of a connection's patience."""
+        waiting = [queue[0].timeout for queue in (self.keepalived_conns, self.pending_conns) if queue]
+        if self.alive:
+            timeout = max(0.0, min([LOOK_ANYWAY_S, *(end - time.monotonic() for end in waiting)]))
+        super().wait_for_and_dispatch_events(timeout)
 
 
 class Console(BaseApplication):  # type: ignore[misc]
@@ -65,13 +72,14 @@ class Console(BaseApplication):  # type: ignore[misc]
 
 def main() -> None:
     """Serve until told to stop, or until whoever started this is gone."""
-    sys.modules.setdefault("asyncio", Later("asyncio"))
+    undocumented.install()
+    sys.modules.setdefault("asyncio", Asyncio("asyncio"))
     os.umask(SETTINGS["umask"])  # type: ignore[arg-type]
     console = Console()
     log = console.cfg.logger_class(console.cfg)
     console.wsgi()  # before the socket exists: who can connect is answered
     sockets = create_sockets(console.cfg, log)
-    worker = ThreadWorker(0, os.getppid(), sockets, console, console.cfg.timeout, console.cfg, log)
+    worker = Worker(0, os.getppid(), sockets, console, console.cfg.timeout, console.cfg, log)
     try:
         worker.init_process()
     finally:

@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from appliance import events, plugin
 from appliance.backup import brake, plan, policy, runs, scrub
@@ -17,7 +16,6 @@ from appliance.backup.models import RunState
 from appliance.backup.plan import Numbers, Sheet
 from appliance.drives.mounts import Mount
 from appliance.jobs.progress import Cancelled, Progress
-from appliance.jobs.schedule import time_zone_name
 from appliance.words import N_
 
 OpenCold = Callable[[], AbstractContextManager[Mount]]
@@ -49,8 +47,7 @@ class _Run:
         self.progress, self.db = progress, progress.db
         self.target, self.run_id, self.hots = target, run_id, hots
         self.started = time.monotonic()
-        with self.db.reading() as session:
-            self.today = datetime.now(ZoneInfo(time_zone_name(session))).date()  # the family's, not the machine's
+        self.today = datetime.now().astimezone().date()
 
     def do(self, open_cold: OpenCold, was_cut_off: bool) -> dict[str, Any]:
         with ExitStack() as notes:

@@ -1,13 +1,12 @@
 """The live list of drives: what is plugged in right now, in one small file that every process reads.
 
-The worker rewrites ``RUN/inventory.json`` whenever :class:`Watch` says that something changed; nothing here is ever
+The worker rewrites ``RUN/inventory.json`` whenever ``watch.Watch`` says that something changed; nothing here is ever
 stored in the database.  No database import: the idle worker keeps this module loaded.
 """
 
 import contextlib
 import json
 import os
-import select
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -22,8 +21,6 @@ from appliance.errors import ApplianceError
 from appliance.places import Places
 
 SMART_EVERY_S = 30 * 60
-DEBOUNCE_S = 0.3
-LONGEST_SETTLE_S = 1.5  # a drive that keeps changing is shown all the same
 
 #: What a look at a device says, under the names that :class:`Found` has for it.
 AS_SEEN = (
@@ -251,72 +248,3 @@ def _ask_health(broker: Broker, drives: list[Any], before: Mapping[str, Any]) ->
             answer = {**old["answer"], "asleep": True}
         asked[disk] = {"sequence": drive["sequence"], "asked": time.time(), "answer": answer}
     return asked
-
-
-class Watch:
-    """Hears that the list of drives may have changed: a device came or went, root (un)mounted or formatted one.
-
-    Add :meth:`fileno` to a select loop and also call :meth:`changed` about once a second: what root did and folder
-    drives are noticed by a few ``stat`` calls.  What a scan itself looked at for the first time counts as news, too:
-    one more scan, which then finds everything looked at, is better than a change that was missed.
-    """
-
-    def __init__(self, places: Places) -> None:
-        self._folders = (places.mounts, places.mounts / ".seen", places.folder_drives)
-        self._monitor = _monitor()
-        self._times = self._looked()
-
-    def fileno(self) -> int:
-        """A descriptor that becomes readable on plug and unplug; -1 where the system has none."""
-        return -1 if self._monitor is None else int(self._monitor.fileno())
-
-    def changed(self) -> bool:
-        """Whether anything happened since the last call; waits a moment for a burst of events to end."""
-        happened = self._drain()
-        end = time.monotonic() + LONGEST_SETTLE_S
-        while happened and self._monitor is not None and time.monotonic() < end:
-            if not select.select([self._monitor.fileno()], [], [], DEBOUNCE_S)[0]:
-                break
-            self._drain()
-        times = self._looked()
-        happened = happened or times != self._times
-        self._times = times
-        return happened
-
-    def _drain(self) -> bool:
-        happened = False
-        while self._monitor is not None and self._monitor.poll(0) is not None:
-            happened = True
-        return happened
-
-    def _looked(self) -> tuple[Any, ...]:
-        return tuple(_stamp(folder) for folder in self._folders)
-
-
-def watch(places: Places) -> Watch:
-    """Start listening."""
-    return Watch(places)
-
-
-def _monitor() -> Any:
-    """A netlink monitor: udev's where it runs (devices are ready then), else the kernel's own."""
-    try:
-        import pyudev
-    except ImportError:  # not on this system; folder drives are noticed all the same
-        return None
-    source = "udev" if Path("/run/udev/control").exists() else "kernel"
-    try:
-        monitor = pyudev.Monitor.from_netlink(pyudev.Context(), source=source)
-    except OSError:
-        return None
-    monitor.filter_by(subsystem="block")
-    monitor.start()
-    return monitor
-
-
-def _stamp(folder: Path) -> Any:
-    try:
-        facts = folder.stat()
-        return facts.st_ino, facts.st_mtime_ns
-    except OSError:
-        return None

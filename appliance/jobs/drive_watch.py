@@ -6,7 +6,6 @@ nobody tells (free space, temperature).
 """
 
 import logging
-import select
 import threading
 import time
 from collections.abc import Callable
@@ -14,12 +13,12 @@ from typing import Any
 
 from appliance.broker.client import Broker
 from appliance.drives import inventory
+from appliance.drives.watch import Watch
 from appliance.errors import ApplianceError
 from appliance.places import Places
 
 log = logging.getLogger("everpx.drives")
 
-LISTEN_EVERY_S = 1.0
 LOOK_EVERY_S = 600
 TRY_AGAIN_S = 5  # when root does not answer
 
@@ -35,13 +34,13 @@ class DriveWatch(threading.Thread):
 
     def run(self) -> None:
         """For ever; the process's end ends it."""
-        news = inventory.watch(self.here)
+        news = Watch(self.here)
         while True:
             seen = self._look()
             self.scanned.set()
             end = time.monotonic() + (LOOK_EVERY_S if seen else TRY_AGAIN_S)
             while time.monotonic() < end and not news.changed():
-                _listen(news.fileno())
+                news.wait(end - time.monotonic())
 
     def _look(self) -> bool:
         """One list, saved before anybody is told of it; False when it could not be made."""
@@ -56,11 +55,6 @@ class DriveWatch(threading.Thread):
             log.info("drives: %s", ", ".join(f.device for f in now.found) or "none")
             self.changed()
         return True
-
-
-def _listen(fileno: int) -> None:
-    """Until the kernel tells of a device, or a second has passed."""
-    select.select([fileno] if fileno >= 0 else [], [], [], LISTEN_EVERY_S)
 
 
 def _what_matters(now: inventory.Inventory) -> list[tuple[Any, ...]]:

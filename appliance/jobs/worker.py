@@ -1,7 +1,7 @@
 """The idle supervisor: ``python -m appliance.jobs.worker``.  One per station, and small, because it is always there.
 
-It imports no ORM and does no work itself.  It watches the drives and the database's ``data_version``, and starts a
-process whenever there is something to do: ``appliance.jobs.runner ID`` per job, ``appliance.jobs.tick`` for chores
+It imports no ORM and does no work itself.  It hears of drives and of commits, and starts a process whenever there is
+something to do: ``appliance.jobs.runner ID`` per job, ``appliance.jobs.tick`` for chores
 (schedules, mounting, health).  Killed, it takes its jobs with it, and the next start finds rows that nobody works on.
 """
 
@@ -19,12 +19,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from appliance.broker.client import SocketBroker
+from appliance.folder_news import ONCE, WRITTEN, FolderNews
 from appliance.jobs.drive_watch import DriveWatch
 from appliance.places import Places, places
 
 log = logging.getLogger("everpx.worker")
 
-POLL_S = 1.0  # how long a new job may wait
+POLL_S = 1.0  # how long a new job may wait while there is work
+GLANCE_S = 0.1  # between looks for a commit that was just heard of
+GLANCE_FOR_S = 1.0
+SETTLE_S = 10.0  # a commit is heard of when it is written and seen when it is durable; drives may be slow
+LOOK_ANYWAY_S = 60.0  # a clock may be set, and not every filesystem tells
 TICK_EVERY_S = 30 * 60  # chores, when nothing else asked for them
 TICK_AGAIN_S = 60  # the least time between two ticks for the same reason
 TICK_LIMIT_S = 15 * 60  # a tick that takes longer hangs on a drive
@@ -74,6 +79,8 @@ class Worker:
         self.rows = sqlite3.connect(f"{here.database.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
         self.rows.execute("pragma busy_timeout=2000")
         self.wake, self.woken = _wakeup()
+        self.commits = FolderNews()
+        self.heard = self.seen = NEVER  # when a commit was last heard of, and seen
         self.drives = DriveWatch(here, SocketBroker(here.broker_socket), self._drives_changed)
         self.children: dict[int, Child] = {}
         self.failures: dict[int, int] = {}  # job id -> deaths in a row
@@ -89,13 +96,15 @@ class Worker:
         self._first_tick()
         log.info("ready")
         while not self.stopping:
+            rest = POLL_S
             try:
                 self._round()
+                rest = self._rest()
             except sqlite3.OperationalError as error:  # locked for long, or the disk has a bad moment
                 log.warning("database: %s", error)
             except sqlite3.DatabaseError as error:
                 self._give_up(error)
-            self._sleep(POLL_S)
+            self._sleep(rest)
         self._stop_children()
 
     def _give_up(self, error: sqlite3.DatabaseError) -> None:
@@ -120,11 +129,11 @@ class Worker:
             self._reap()
 
     def _round(self) -> None:
-        """Once a second, and whenever something happened.  Nothing new: one pragma and a few comparisons."""
+        """Whenever something may have happened.  Nothing new: one pragma and a few comparisons."""
         self._reap()
-        version = self.rows.execute("pragma data_version").fetchone()[0]
+        version = self._data_version()
         if version != self.version or self.rest_until:
-            self.version = version
+            self.version, self.seen = version, time.monotonic()
             self._start_jobs()
             (self.next_due,) = self.rows.execute(NEXT_DUE).fetchone()
             if self.rows.execute(PREVIEWS_WAIT).fetchone()[0]:
@@ -137,6 +146,30 @@ class Worker:
             self._tick("due")
         if time.monotonic() - max(self.last_tick.get(why, NEVER) for why in ("drives", "due", "usual")) > TICK_EVERY_S:
             self._tick("usual")
+
+    def _rest(self) -> float:
+        """How long there is nothing to look at unless somebody tells; 0 when something came while this was asked.
+
+        As long as there is work, looking once a second costs less than hearing of every commit.
+        """
+        moment = time.monotonic()
+        if self.seen < self.heard and moment - self.heard < GLANCE_FOR_S:
+            return GLANCE_S
+        if self.children or self.rest_until or self.drives_changed or moment - max(self.heard, self.seen) < SETTLE_S:
+            return POLL_S
+        if not self.commits.listen(self.here.data, WRITTEN | ONCE):
+            return POLL_S
+        if self._data_version() != self.version:
+            return 0.0
+        if self.next_due is None:
+            return LOOK_ANYWAY_S
+        due = datetime.fromisoformat(self.next_due).replace(tzinfo=UTC) - datetime.now(UTC)
+        return min(max(due.total_seconds(), POLL_S), LOOK_ANYWAY_S)
+
+    def _data_version(self) -> int:
+        """Another number after each commit of another process."""
+        version: int = self.rows.execute("pragma data_version").fetchone()[0]
+        return version
 
     def _start_jobs(self) -> None:
         moment = time.monotonic()
@@ -200,9 +233,15 @@ class Worker:
         self.woken.send(b"d")
 
     def _sleep(self, seconds: float) -> None:
-        """Until a signal, a drive, or the time."""
-        if self.wake in select.select([self.wake], [], [], seconds)[0]:
+        """Until a signal, a drive, a commit, or the time."""
+        sources: list[socket.socket | FolderNews] = [self.wake]
+        if self.commits.fileno() >= 0:
+            sources.append(self.commits)
+        ready = select.select(sources, [], [], seconds)[0]
+        if self.wake in ready:
             self.wake.recv(4096)
+        if self.commits in ready and self.commits.heard():
+            self.heard = time.monotonic()
 
     def _stop_children(self) -> None:
         """Jobs get some seconds to let go of their drives; then this process ends, and they with it."""

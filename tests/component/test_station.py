@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -111,6 +112,26 @@ def test_a_station_starts_with_two_drives_answers_and_leaves_nothing(data: Path)
         assert launched.process.poll() is None
     assert launched.process.returncode == 0
     assert traces(data) == []
+
+
+def rests(pid: int) -> int:
+    """How often any thread of a process went to sleep so far."""
+    status = "".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/status"))
+    return sum(int(count) for count in re.findall(r"^voluntary_ctxt_switches:\s+(\d+)", status, re.MULTILINE))
+
+
+@needs_root
+def test_nobody_wakes_the_console_that_has_nothing_to_do(data: Path) -> None:
+    with station(data) as launched:
+        assert launched.get() == 200
+        time.sleep(3)
+        console = launched.children()["console.serve"]
+        before = rests(console)
+        time.sleep(5)
+        assert rests(console) == before
+        began = time.monotonic()
+        assert launched.get() == 200
+        assert time.monotonic() - began < 2
 
 
 @needs_root

@@ -1,7 +1,9 @@
-"""The served console's memory: a module that nobody uses is not loaded, and one that somebody uses is the real one."""
+"""Memory of what is always there: a module that nobody uses is not loaded, one that somebody uses is the real one."""
 
 import subprocess
 import sys
+
+import pytest
 
 
 def said_by(program: str) -> str:
@@ -11,7 +13,7 @@ def said_by(program: str) -> str:
     return done.stdout.strip()
 
 
-LATER = "import sys; from console.serve import Later; sys.modules['asyncio'] = Later('asyncio');"
+LATER = "import sys; from console.serve import Asyncio; sys.modules['asyncio'] = Asyncio('asyncio');"
 
 
 def test_the_database_does_not_load_asyncio_in_the_console() -> None:
@@ -27,3 +29,16 @@ def test_who_really_uses_it_gets_the_real_one() -> None:
         "async def one(): return 1\nprint(asyncio.run(one()))"
     ).replace("async def", "\nasync def")
     assert said_by(program) == "1"
+
+
+@pytest.mark.parametrize("module", ["appliance.jobs.worker", "appliance.broker.daemon, appliance.drives.privileged"])
+def test_worker_and_broker_carry_neither_parser_nor_orm(module: str) -> None:
+    never = "{'ast', 'dis', 'asyncio', 'ssl', 'email', 'sqlalchemy', 'pluggy', 'http.client'}"
+    assert said_by(f"import {module}; import sys; print(sorted({never} & set(sys.modules)))") == "[]"
+
+
+def test_inspect_is_the_real_one_once_it_is_asked() -> None:
+    program = (
+        "import appliance.jobs.worker, inspect, sys; print(inspect.getdoc(inspect.getdoc)[:7], inspect.signature(len))"
+    )
+    assert said_by(program) == "Get the (obj, /)"

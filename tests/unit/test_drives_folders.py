@@ -1,7 +1,9 @@
 """Folder drives: the same drives room where there is no root."""
 
+import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from appliance.drives import folder_drives, inventory, mounts, power, service
 from appliance.drives.layout import MARKER
 from appliance.drives.models import COLOURS, Drive, DriveRole, PowerState
 from appliance.drives.mounts import DriveGone, DriveMissing
+from appliance.drives.watch import Watch
 from appliance.errors import ApplianceError, Conflict, Invalid, NotFound
 from appliance.jobs import runner
 from appliance.jobs.models import Job, JobState
@@ -171,15 +174,33 @@ def test_the_list_survives_being_saved(places: Places, folder_root: FolderRoot) 
 
 
 def test_a_folder_that_comes_or_goes_is_news(places: Places, folder_root: FolderRoot) -> None:
-    news = inventory.watch(places)
-    while news.changed():
-        pass
-    folder_root.make("blue")
-    assert news.changed()
-    while news.changed():
-        time.sleep(0.05)
-    folder_root.pull("blue")
-    assert news.changed()
+    with closing(Watch(places)) as news:
+        while news.changed():
+            pass
+        folder_root.make("blue")
+        assert news.changed()
+        while news.changed():
+            time.sleep(0.05)
+        folder_root.pull("blue")
+        assert news.changed()
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_who_waits_for_a_folder_drive_is_told(places: Places, folder_root: FolderRoot, there: bool) -> None:
+    if there:
+        places.folder_drives.mkdir(exist_ok=True)
+    else:
+        places.folder_drives.rmdir()
+    with closing(Watch(places)) as news:
+        while news.changed():
+            time.sleep(0.05)
+        began = time.monotonic()
+        late = threading.Timer(0.3, lambda: (places.folder_drives / "blue").mkdir(parents=True))
+        late.start()
+        while not news.changed():
+            news.wait(30)
+        late.join()
+    assert 0.2 < time.monotonic() - began < 2
 
 
 @pytest.mark.parametrize("name", ["../data", ".hidden", "a/b", "x\n", "", "🎞"])

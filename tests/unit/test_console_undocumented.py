@@ -1,0 +1,77 @@
+"""Loading without docstrings changes nothing that a program does."""
+
+import dis
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType
+
+import pytest
+
+from console.undocumented import INSTEAD, without_docstrings
+
+PROGRAM = '''
+def documented(a, b="x"):
+    """What it does."""
+    def inner():
+        """Inside."""
+        return "Inside."
+    return [a, b, "y", inner()]
+
+def plain():
+    return "text"
+
+def only_text():
+    """the same"""
+    return "the same"
+
+class Thing:
+    """A class."""
+    name = "thing"
+    def method(self):
+        """A method."""
+        return ["z" for _ in range(2)], (lambda: "l")(), list("g" for _ in range(1))
+'''
+
+
+def test_functions_lose_what_they_say_and_do_the_same() -> None:
+    before: dict[str, object] = {}
+    after: dict[str, object] = {}
+    code = compile(PROGRAM, "program", "exec")
+    exec(code, before)
+    exec(without_docstrings(code), after)
+    for name in ("documented", "plain", "only_text"):
+        arguments = (1,) if name == "documented" else ()
+        assert after[name](*arguments) == before[name](*arguments)  # type: ignore[operator]
+    assert after["Thing"]().method() == before["Thing"]().method()  # type: ignore[operator]
+    assert (after["documented"].__doc__, after["Thing"].method.__doc__) == (INSTEAD, INSTEAD)  # type: ignore[attr-defined]
+    assert after["plain"].__doc__ is None
+    assert after["only_text"].__doc__ == "the same"  # its text is loaded, so it stays
+
+
+@pytest.mark.parametrize(
+    "module", ["argparse", "typing", "sqlalchemy.orm.session", "sqlalchemy.sql.compiler", "flask.app"]
+)
+def test_every_instruction_of_a_real_module_means_the_same(module: str) -> None:
+    spec = importlib.util.find_spec(module)
+    assert spec is not None and spec.origin is not None
+    code = compile(Path(spec.origin).read_bytes(), spec.origin, "exec")
+    changed = 0
+    for old, new in zip(walk(code), walk(without_docstrings(code)), strict=True):
+        assert old.co_code == new.co_code and list(loaded(old)) == list(loaded(new))
+        changed += old.co_consts[:1] != new.co_consts[:1] and new.co_consts[0] == INSTEAD
+    assert changed > 2
+
+
+def walk(code: CodeType) -> Iterator[CodeType]:
+    """A code object and everything in it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from walk(constant)
+
+
+def loaded(code: CodeType) -> Iterator[tuple[str, object]]:
+    """Each instruction with its plain constant."""
+    for step in dis.get_instructions(code):
+        yield step.opname, None if isinstance(step.argval, CodeType) else step.argval
