@@ -12,7 +12,7 @@ from typing import Any
 from blake3 import blake3
 from sqlalchemy import select
 
-from appliance.backup import manifest, run
+from appliance.backup import manifest, run, work
 from appliance.backup.models import BackupRun, ColdFile
 from appliance.db import Database
 from appliance.drives import layout
@@ -161,9 +161,13 @@ def unmount(where: Path) -> None:
     subprocess.run(["umount", str(where)], check=True, capture_output=True, timeout=60)
 
 
-def killed_run(bed: Bed, at: str) -> int:
-    """A run in a process of its own that is killed at a crash point; its exit status (-9, or 0 when it got through)."""
+def killed_run(bed: Bed, at: str, job: Job | None = None, batch: int = work.BATCH_FILES) -> int:
+    """A run in a process of its own that is killed at a crash point; its exit status (-9, or 0 when it got through).
+
+    ``job``: one that was claimed, whose attempt this is; ``batch``: files that become true together.
+    """
     words = [sys.executable, str(Path(__file__)), str(bed.places.data), str(bed.hot.path), str(bed.cold.path)]
+    words += [str(job.id if job else 0), str(batch)]
     environment = os.environ | {"EVERPX_CRASH_AT": at, "PYTHONPATH": str(Path(__file__).parent.parent)}
     done = subprocess.run(words, env=environment, timeout=120, capture_output=True, text=True)
     assert done.returncode in (0, -9), done.stderr
@@ -173,7 +177,8 @@ def killed_run(bed: Bed, at: str) -> int:
 class Reopened(Bed):
     """The bed again, in another process."""
 
-    def __init__(self, data: Path, hot: Path, cold: Path) -> None:
+    def __init__(self, data: Path, hot: Path, cold: Path, job_id: int) -> None:
+        self.job_id = job_id
         self.places = Places(data=data, run=data.parent / "run")
         self.db = Database(self.places.database)
         self.times_on = 0
@@ -185,6 +190,14 @@ class Reopened(Bed):
         )
         self.hots = [self.hot]
 
+    def progress(self, kind: str = "backup.run") -> Progress:
+        """Of the job that was claimed; else a new one."""
+        if not self.job_id:
+            return super().progress(kind)
+        with self.db.reading() as session:
+            return Progress(self.db, self.broker, self.places, session.get_one(Job, self.job_id))
+
 
 if __name__ == "__main__":
-    Reopened(*map(Path, sys.argv[1:4])).run()
+    work.BATCH_FILES = int(sys.argv[5])
+    Reopened(*map(Path, sys.argv[1:4]), int(sys.argv[4])).run()

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy import Connection, bindparam, case, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
@@ -102,17 +102,24 @@ def ensure_folders(session: Session, hot_id: int, paths: Sequence[bytes]) -> dic
 
 
 def record_files(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Upsert verified copies: dictionaries of ColdFile's columns."""
+    """Upsert verified copies: dictionaries of ColdFile's columns.  Equal bytes keep the moment they came."""
     if not rows:
         return
     new = insert(ColdFile)
-    session.execute(
-        new.on_conflict_do_update(
-            index_elements=["cold_drive_id", "folder_id", "name"],
-            set_={k: new.excluded[k] for k in ("stored_as", "size", "modified_ns", "digest", "proven")},
-        ),
-        rows,
-    )
+    fresh: dict[str, Any] = {k: new.excluded[k] for k in ("stored_as", "size", "modified_ns", "digest", "proven")}
+    is_same = ColdFile.digest == new.excluded.digest
+    fresh["since"] = case((is_same, ColdFile.since), else_=new.excluded.since)
+    place = ["cold_drive_id", "folder_id", "name"]
+    session.execute(new.on_conflict_do_update(index_elements=place, set_=fresh), rows)
+
+
+def sinces(session: Session, ids: Sequence[int]) -> dict[int, datetime | None]:
+    """Since when COLD holds these copies, by row."""
+    found: dict[int, datetime | None] = {}
+    for at in range(0, len(ids), CHUNK):
+        rows = session.execute(select(ColdFile.id, ColdFile.since).where(ColdFile.id.in_(chunk(ids, at))))
+        found.update({row_id: since for row_id, since in rows})
+    return found
 
 
 def record_folders(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -57,15 +57,21 @@ def scrub_hot(progress: Progress, hot_drive_id: int) -> dict[str, Any]:
 
 @job_kind(service.RESTORE, N_("Bring files back from {drive}"))
 def restore_files(
-    progress: Progress, cold_drive_id: int, hot_tag: str, path: str, day: str | None, to_drive_id: int | None
+    progress: Progress,
+    cold_drive_id: int,
+    hot_tag: str,
+    path: str,
+    day: str | None,
+    to_drive_id: int | None,
+    version: int | None = None,
 ) -> dict[str, Any]:
-    """Bring back a file, a folder or a drive."""
+    """Bring back a file, one of its older versions, a folder or a drive."""
     from appliance.backup import browse, restore
 
     with progress.db.reading() as session:
         hot_id = browse.hot_by_tag(session, hot_tag)
         when = date.fromisoformat(day) if day else None
-        wanted = restore.Wanted(cold_drive_id, hot_id, hot_tag, bytes.fromhex(path), when)
+        wanted = restore.Wanted(cold_drive_id, hot_id, hot_tag, bytes.fromhex(path), when, version)
         hot = mount_of(session, progress.places, to_drive_id or wanted.hot_drive_id)
     return restore.restore(progress, wanted, hot, _opener(progress, cold_drive_id, read_only=True))
 

@@ -38,6 +38,7 @@ class ColdFile(Base):
     modified_ns: Mapped[int]  # of the HOT file that was copied
     digest: Mapped[bytes]
     proven: Mapped[datetime] = mapped_column(UtcTime)
+    since: Mapped[datetime | None] = mapped_column(UtcTime)  # these bytes were first proven here; None: not noted
 
 
 class OldVersion(Base):
@@ -51,10 +52,12 @@ class OldVersion(Base):
     name: Mapped[bytes]
     stored_as: Mapped[bytes]  # path on COLD, below "Older versions/"
     day: Mapped[date]
-    why: Mapped[str] = mapped_column(ShortText)  # "replaced", "vanished", "changed elsewhere"
+    why: Mapped[str] = mapped_column(ShortText)  # "replaced", "vanished", "changed elsewhere", "damaged"
     size: Mapped[int]
     modified_ns: Mapped[int]
     digest: Mapped[bytes]
+    since: Mapped[datetime | None] = mapped_column(UtcTime)  # first proven at its place; None: not noted
+    put_away: Mapped[datetime | None] = mapped_column(UtcTime)  # None: not noted, only the day is known
 
 
 class RunState(StrEnum):

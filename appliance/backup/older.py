@@ -7,18 +7,19 @@ removes it), but no file lies there that nobody knows of.
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from appliance.backup.models import OldVersion
-from appliance.db import Database
+from appliance.backup.models import ColdFile, OldVersion
+from appliance.db import Database, now
 from appliance.drives import layout
 from appliance.drives.mounts import Mount
 
 REPLACED, VANISHED, ELSEWHERE = "replaced", "vanished", "changed elsewhere"
+ROTTEN = "damaged"  # its bytes are no longer those of its digest; kept aside, but nothing that can be brought back
 _OLDER = os.fsencode(layout.OLDER)
 
 
@@ -34,6 +35,13 @@ class Leaving:
     size: int
     modified_ns: int
     digest: bytes
+    since: datetime | None  # when its bytes were first proven there; None: not noted
+
+    @classmethod
+    def copy(cls, tag: str, place: bytes, file: ColdFile, why: str) -> "Leaving":
+        """A proven copy as it is recorded."""
+        facts = {name: getattr(file, name) for name in ("folder_id", "name", "size", "modified_ns", "digest", "since")}
+        return cls(tag=tag, place=place, why=why, **facts)
 
 
 class Shelf:
@@ -48,13 +56,13 @@ class Shelf:
     def put_away(self, leaving: Sequence[Leaving]) -> None:
         """Write down where each goes, then move it there.  Nothing is overwritten."""
         planned: set[bytes] = set()
-        moves, rows = [], []
+        moves, rows, moment = [], [], now()
         for old in leaving:
             stored_as = self._free_place(old, planned)
             planned.add(stored_as)
             source = os.fsencode(self.cold.path / old.tag) + b"/" + old.place
             moves.append((source, self._top + stored_as))
-            rows.append(self._row(old, stored_as))
+            rows.append(self._row(old, stored_as, moment))
         if rows:
             with self._db.writing() as session:
                 session.execute(insert(OldVersion), rows)
@@ -67,7 +75,7 @@ class Shelf:
         """Where a version lies."""
         return self._top + stored_as
 
-    def _row(self, old: Leaving, stored_as: bytes) -> dict[str, Any]:
+    def _row(self, old: Leaving, stored_as: bytes, moment: datetime) -> dict[str, Any]:
         return {
             "cold_drive_id": self.cold.drive_id,
             "folder_id": old.folder_id,
@@ -78,6 +86,8 @@ class Shelf:
             "size": old.size,
             "modified_ns": old.modified_ns,
             "digest": old.digest,
+            "since": old.since,
+            "put_away": moment,
         }
 
     def _free_place(self, old: Leaving, planned: set[bytes]) -> bytes:
@@ -122,14 +132,13 @@ def numbered(path: bytes, number: int) -> bytes:
     return folder + slash + cut + tail
 
 
-def reconcile(session: Session, cold: Mount, since: date) -> int:
-    """Remove rows of versions that never came, after a run that was cut off; their number."""
+def reconcile(session: Session, cold: Mount, last_whole_run: datetime | None) -> int:
+    """Remove rows of versions that never came, after runs that were cut off since the last whole one; their number."""
     top = os.fsencode(cold.path) + b"/" + _OLDER + b"/"
-    rows = session.execute(
-        select(OldVersion.id, OldVersion.stored_as).where(
-            OldVersion.cold_drive_id == cold.drive_id, OldVersion.day >= since
-        )
-    ).all()
+    wanted = select(OldVersion.id, OldVersion.stored_as).where(OldVersion.cold_drive_id == cold.drive_id)
+    if last_whole_run is not None:  # a day earlier, because a day begins elsewhere in another time zone
+        wanted = wanted.where(OldVersion.day >= last_whole_run.date() - timedelta(days=1))
+    rows = session.execute(wanted).all()
     missing = [row_id for row_id, stored_as in rows if not os.path.lexists(top + stored_as)]
     for at in range(0, len(missing), 500):
         session.execute(delete(OldVersion).where(OldVersion.id.in_(missing[at : at + 500])))

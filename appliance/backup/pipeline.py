@@ -144,6 +144,8 @@ class Pipeline:
     def _commit(self, batch: Batch) -> None:
         self._crew.settler.commit(batch)
         self._count(batch)
+        if any(batch.good()):
+            self._progress.got_on()
 
     def _carry_again(self, batch: Batch) -> None:
         """After making room.  Raises ColdFull."""

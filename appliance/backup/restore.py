@@ -1,7 +1,7 @@
 """Bringing files back from a COLD drive: verified by their hash, flushed, and never over anything that differs.
 
 A file that is already there and equal is left alone; one that differs stays, and the restored one goes beside it as
-``name (restored 2026-11-22).ext``.  Safe to stop and to run again: what is back already is found equal.
+``name (restored 2026-11-22).ext``.  Safe to stop and to run again: what is back already, also beside, is found equal.
 """
 
 import os
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from appliance.backup.bring_back import bring, settle
 from appliance.backup.browse import Copy
 from appliance.drives.mounts import Mount
 from appliance.durable import flush_filesystem
-from appliance.errors import OutOfSpace
+from appliance.errors import NotFound, OutOfSpace
 from appliance.jobs.progress import Progress
 from appliance.words import N_, Message
 
@@ -38,6 +39,7 @@ class Wanted:
     hot_tag: str
     path: bytes  # a file, a folder, or "" for the whole drive
     day: date | None = None  # as it was then
+    version: int | None = None  # this one of a file's older versions
 
 
 @dataclass
@@ -53,8 +55,8 @@ class Restored:
 
 def restore(progress: Progress, wanted: Wanted, hot: Mount, open_cold: OpenCold) -> dict[str, Any]:
     """Bring it back to ``hot``; the job's result.  Raises NotACopy, OutOfSpace, DriveGone or what the drives raise."""
-    count, size = _measure(progress, wanted)
-    if not count:
+    files, size = _measure(progress, wanted)
+    if not files:
         raise problems.NotACopy()
     space = os.statvfs(hot.path)
     free = space.f_bavail * space.f_frsize
@@ -71,11 +73,11 @@ def restore(progress: Progress, wanted: Wanted, hot: Mount, open_cold: OpenCold)
 
 
 def _measure(progress: Progress, wanted: Wanted) -> tuple[int, int]:
-    count = size = 0
+    files = size = 0
     for _, copy in _copies(progress, wanted):
-        count += 1
+        files += 1
         size += copy.size
-    return count, size
+    return files, size
 
 
 def _mostly_there(progress: Progress, wanted: Wanted, hot: Mount, size: int, free: int) -> bool:
@@ -93,6 +95,9 @@ def _mostly_there(progress: Progress, wanted: Wanted, hot: Mount, size: int, fre
 
 def _copies(progress: Progress, wanted: Wanted) -> Iterator[tuple[bytes, Copy]]:
     """(folder on HOT, copy) of everything that is wanted, one folder in memory at a time."""
+    if wanted.version is not None:
+        yield from _version(progress, wanted, wanted.version)
+        return
     found = False
     with progress.db.reading() as session:
         for folder in browse.folders_below(session, wanted.cold_drive_id, wanted.hot_drive_id, wanted.path):
@@ -108,14 +113,25 @@ def _copies(progress: Progress, wanted: Wanted) -> Iterator[tuple[bytes, Copy]]:
 
 
 def _single(progress: Progress, wanted: Wanted) -> Iterator[tuple[bytes, Copy]]:
-    """A path that is no folder: the file, or where it vanished its newest version."""
+    """A path that is no folder: the file, or where it vanished its newest version; on a day, only what was there."""
     folder, _, name = wanted.path.rpartition(b"/")
     with progress.db.reading() as session:
         copies = browse.files_of(session, wanted.cold_drive_id, wanted.hot_drive_id, wanted.hot_tag, folder, wanted.day)
         match = [copy for copy in copies if copy.name == name]
-        match = match or browse.versions_of(session, wanted.cold_drive_id, wanted.hot_tag, wanted.path)[:1]
+        if not match and wanted.day is None:
+            match = browse.versions_of(session, wanted.cold_drive_id, wanted.hot_tag, wanted.path)[:1]
     for copy in match:
         yield folder, copy
+
+
+def _version(progress: Progress, wanted: Wanted, version: int) -> Iterator[tuple[bytes, Copy]]:
+    """One older version; nothing when it went for good since somebody chose it."""
+    try:
+        with progress.db.reading() as session:
+            copy = browse.version_of(session, wanted.cold_drive_id, wanted.hot_tag, wanted.path, version)
+    except NotFound:
+        return
+    yield wanted.path.rpartition(b"/")[0], copy
 
 
 def _one(progress: Progress, cold: Mount, hot: Mount, folder: bytes, copy: Copy, done: Restored) -> None:
@@ -126,7 +142,8 @@ def _one(progress: Progress, cold: Mount, hot: Mount, folder: bytes, copy: Copy,
     except (NotADirectoryError, FileExistsError):
         _complain(progress, folder, copy, IN_THE_WAY, done)
         return
-    if _is_equal(target, copy):
+    place, is_there = _place(target, copy)
+    if is_there:
         done.equal += 1
         return
     source = Path(os.fsdecode(os.fsencode(cold.path) + b"/" + copy.place))
@@ -139,11 +156,12 @@ def _one(progress: Progress, cold: Mount, hot: Mount, folder: bytes, copy: Copy,
     if fresh is None:
         _complain(progress, folder, copy, NOT_RIGHT, done)
         return
-    if os.path.lexists(target):
-        target = _beside(target)
-        done.beside += 1
-    settle(fresh, target)
+    if os.path.lexists(place):  # somebody put it there meanwhile
+        place, _ = _place(target, copy)
+    settle(fresh, place)
     done.files += 1
+    done.beside += place != target
+    progress.got_on()
 
 
 def _inside(hot: Mount, folder: bytes, name: bytes) -> Path:
@@ -168,16 +186,24 @@ def _is_equal(target: Path, copy: Copy) -> bool:
         return False
 
 
-def _beside(target: Path) -> Path:
-    """``photo (restored 2026-11-22).jpg``, numbered where that is taken, too."""
-    today, number = datetime.now().astimezone().date().isoformat(), 1
-    while True:
+def _place(target: Path, copy: Copy) -> tuple[Path, bool]:
+    """Where a copy goes without overwriting anything, and whether its very bytes are there already."""
+    for candidate in _names(target):
+        if not os.path.lexists(candidate):
+            return candidate, False
+        if _is_equal(candidate, copy):
+            return candidate, True
+    raise AssertionError("there is always another number")
+
+
+def _names(target: Path) -> Iterator[Path]:
+    """Its own name, then ``photo (restored 2026-11-22).jpg``, then numbered."""
+    yield target
+    today = datetime.now().astimezone().date().isoformat()
+    for number in count(1):
         tail = f" (restored {today})" if number == 1 else f" (restored {today}, {number})"
         stem = target.stem.encode("utf-8", "surrogateescape")[: 250 - len(tail) - len(os.fsencode(target.suffix))]
-        candidate = target.with_name(os.fsdecode(stem.decode("utf-8", "ignore") + tail + target.suffix))
-        if not os.path.lexists(candidate):
-            return candidate
-        number += 1
+        yield target.with_name(os.fsdecode(stem.decode("utf-8", "ignore") + tail + target.suffix))
 
 
 def _complain(progress: Progress, folder: bytes, copy: Copy, why: str, done: Restored) -> None:

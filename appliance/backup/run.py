@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from appliance import events, plugin
 from appliance.backup import brake, plan, policy, runs, scrub
@@ -16,6 +17,7 @@ from appliance.backup.models import RunState
 from appliance.backup.plan import Numbers, Sheet
 from appliance.drives.mounts import Mount
 from appliance.jobs.progress import Cancelled, Progress
+from appliance.jobs.schedule import time_zone_name
 from appliance.words import N_
 
 OpenCold = Callable[[], AbstractContextManager[Mount]]
@@ -47,7 +49,8 @@ class _Run:
         self.progress, self.db = progress, progress.db
         self.target, self.run_id, self.hots = target, run_id, hots
         self.started = time.monotonic()
-        self.today = datetime.now().astimezone().date()
+        with self.db.reading() as session:
+            self.today = datetime.now(ZoneInfo(time_zone_name(session))).date()  # the family's, not the machine's
 
     def do(self, open_cold: OpenCold, was_cut_off: bool) -> dict[str, Any]:
         with ExitStack() as notes:

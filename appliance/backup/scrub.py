@@ -8,7 +8,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -31,7 +31,6 @@ CHUNK = 200  # files between two commits
 REST_DAYS = 7  # a copy proven this recently is left alone
 LEAST = 256 << 20  # bytes a slice has at least
 HURRY = 1.25  # a little more than needed, so that a missed run does not matter
-ROTTEN = "damaged"  # why a version was put aside
 
 
 @dataclass
@@ -82,6 +81,8 @@ class Scrub:
             good = [row.ColdFile.id for row in rows if self._is_good(row)]
             with db.writing() as session:
                 catalogue.prove(session, good, now())
+            if good:
+                self._progress.got_on()
             done.read += len(rows)
             done.bytes += sum(row.ColdFile.size for row in rows)
             self._progress.step(N_("Reading older copies again"), done.bytes, budget, share=share)
@@ -94,7 +95,7 @@ class Scrub:
         hot = self._hots.get(hot_id)
         tag = hot.tag if hot else self._tag(hot_id)
         path = os.fsencode(self._cold.path / tag) + b"/" + place
-        why = ROTTEN
+        why = older.ROTTEN
         try:
             if medium.digest_of_copy(path) == file.digest:
                 return True
@@ -115,10 +116,9 @@ class Scrub:
         if os.path.isfile(path) and not os.path.islink(path):
             facts = os.lstat(path)
             digest = medium.digest_of_copy(path)
-            leaving = Leaving(
-                tag, place, file.folder_id, file.name, older.ELSEWHERE, facts.st_size, facts.st_mtime_ns, digest
-            )
-            self._shelf.put_away([leaving])
+            leaving = Leaving.copy(tag, place, file, older.ELSEWHERE)
+            size, modified_ns = facts.st_size, facts.st_mtime_ns
+            self._shelf.put_away([replace(leaving, size=size, modified_ns=modified_ns, digest=digest, since=now())])
             self._flush()
         with self._progress.db.writing() as session:
             catalogue.forget_files(session, [file.id])
@@ -141,8 +141,7 @@ class Scrub:
             self.result.lost += 1
             return False
         with contextlib.suppress(FileNotFoundError):
-            leaving = Leaving(tag, place, file.folder_id, file.name, ROTTEN, file.size, file.modified_ns, file.digest)
-            self._shelf.put_away([leaving])
+            self._shelf.put_away([Leaving.copy(tag, place, file, older.ROTTEN)])
         crashpoints.reach("repairing")
         os.rename(fresh, path)
         self._flush()
@@ -224,6 +223,8 @@ def scrub_hot(progress: Progress, hot: Mount, budget: int) -> Scrubbed:
         after = rows[-1].StoredFile.id
         states = {file.id: _state(hot, folder, file) for file, folder in rows}
         _record_hot(progress, hot, rows, states, done)
+        if any(state is not None for state in states.values()):
+            progress.got_on()
         done.read += len(rows)
         done.bytes += sum(file.size for file, _ in rows)
         progress.step(N_("Reading every file again"), done.bytes, budget)

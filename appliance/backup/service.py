@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from appliance import events
-from appliance.backup import policy, runs, versions
+from appliance.backup import browse, policy, runs, versions
 from appliance.backup.models import BackupRun, ColdFile, Drill, RunState
 from appliance.backup.plan import Numbers
 from appliance.db import now
@@ -166,21 +166,25 @@ def restore(
     path: bytes = b"",
     *,
     day: date | None = None,
+    version: int | None = None,
     to_drive_id: int | None = None,
     asked_by: int | None = None,
 ) -> Job:
     """Bring back a file, a folder (``path``), or a whole drive (``path`` empty), as it is or as it was on a day.
 
-    It goes to the HOT drive it came from, or to another one; nothing there is overwritten.  Raises NotFound or
-    AlreadyRunning.
+    ``version`` is the row of one of a file's older versions, see browse.versions_of.  It goes to the HOT drive it came
+    from, or to another one; nothing there is overwritten.  Raises NotFound or AlreadyRunning.
     """
     drive = cold(session, cold_drive_id)
+    if version is not None:
+        browse.version_of(session, drive.id, hot_tag, path, version)
     arguments = {
         "cold_drive_id": drive.id,
         "hot_tag": hot_tag,
         "path": path.hex(),
         "day": day.isoformat() if day else None,
         "to_drive_id": to_drive_id,
+        "version": version,
     }
     title = Message(N_("Bring files back from {drive}"), {"drive": drive.name})
     return jobs.start(session, RESTORE, title=title, lock=lock(drive.id), arguments=arguments, asked_by=asked_by)

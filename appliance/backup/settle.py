@@ -44,8 +44,21 @@ class Settler:
         if not found:
             return []
         ids = self._folder_ids(batch, {item.folder.path: item.folder for item, *_ in found})
+        with self._db.reading() as session:
+            known = catalogue.sinces(session, [item.held.id for item, *_ in found if item.held])
+        moment = now()  # what another computer left there was never proven before
         return [
-            Leaving(batch.hot.tag, item.place, ids[item.folder.path], item.name, why, size, modified, digest)
+            Leaving(
+                tag=batch.hot.tag,
+                place=item.place,
+                folder_id=ids[item.folder.path],
+                name=item.name,
+                why=why,
+                size=size,
+                modified_ns=modified,
+                digest=digest,
+                since=known.get(item.held.id) if item.held and why == older.REPLACED else moment,
+            )
             for item, why, size, modified, digest in found
         ]
 
@@ -133,6 +146,7 @@ class Settler:
             "modified_ns": item.modified_ns,
             "digest": item.digest,
             "proven": moment,
+            "since": moment,
         }
 
 

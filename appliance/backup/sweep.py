@@ -12,7 +12,7 @@ from appliance.backup import catalogue, medium, older
 from appliance.backup.models import ColdFolder
 from appliance.backup.older import Leaving, Shelf
 from appliance.backup.versions import remove_empty
-from appliance.db import Database
+from appliance.db import Database, now
 from appliance.drives.mounts import Mount
 from appliance.jobs.progress import Progress
 from appliance.library.models import Folder
@@ -53,7 +53,17 @@ def _strays(db: Database, shelf: Shelf, hot: Mount, listing: Listing) -> list[Le
         place = catalogue.joined(listing.path, entry.name)
         digest = medium.digest_of_copy(bytes(shelf.cold.path / hot.tag) + b"/" + place)
         leaving.append(
-            Leaving(hot.tag, place, found, entry.name, older.VANISHED, entry.size, entry.modified_ns, digest)
+            Leaving(
+                tag=hot.tag,
+                place=place,
+                folder_id=found,
+                name=entry.name,
+                why=older.VANISHED,
+                size=entry.size,
+                modified_ns=entry.modified_ns,
+                digest=digest,
+                since=now(),  # read for the first time just now
+            )
         )
     return leaving
 

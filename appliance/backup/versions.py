@@ -43,6 +43,8 @@ def move_vanished(progress: Progress, sheet: Sheet, shelf: Shelf, flush: medium.
         with progress.db.writing() as session:
             catalogue.forget_files(session, list(gone))
         done += len(gone)
+        if gone:
+            progress.got_on()
         progress.step(N_("Keeping older versions"), done, total, unit=N_("files"), share=(3, 5))
     _forget_folders(progress.db, sheet, shelf.cold)
     return done
@@ -62,9 +64,7 @@ def _leaving(session: Session, hot: Mount, ids: Sequence[int]) -> list[tuple[int
         )
         for row, path, stored_as in rows:
             place = catalogue.joined(stored_as or path, row.stored_as or row.name)
-            old = Leaving(
-                hot.tag, place, row.folder_id, row.name, older.VANISHED, row.size, row.modified_ns, row.digest
-            )
+            old = Leaving.copy(hot.tag, place, row, older.VANISHED)
             found.append((row.id, old, catalogue.joined(path, row.name)))
     return found
 

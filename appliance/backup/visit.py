@@ -45,7 +45,7 @@ class Visit:
         self.carrier.clear()
         if was_cut_off:
             with self.db.writing() as session:
-                older.reconcile(session, self.cold, self.today)
+                older.reconcile(session, self.cold, runs.last_scrub(session, self.cold.drive_id))
         try:
             self._make_room(numbers.bytes)
             for sheet in sheets:

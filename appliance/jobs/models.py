@@ -66,6 +66,7 @@ class Job(Base):
     error_code: Mapped[str | None] = mapped_column(ShortText)
     error: Mapped[Message | None] = mapped_column(MessageColumn)
     attempts: Mapped[int] = mapped_column(default=0)
+    in_vain: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # attempts since it last got on
     pid: Mapped[int | None]
     asked_by: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
     created: Mapped[datetime] = mapped_column(UtcTime, default=now)

@@ -45,7 +45,7 @@ class Progress:
         self.job_id, self.checkpoint = job.id, dict(job.checkpoint)
         self.attempt, self.asked_by = job.attempts, job.asked_by
         self.stopping = False  # set by the runner's signal handler, heard at the next step
-        self._heard = False
+        self._heard = self._got_on = False
         self._stage: Message | None = None
         self._percent = -1
         self._told = self._listened = 0.0
@@ -101,10 +101,23 @@ class Progress:
             time.sleep(min(left, LISTEN_EVERY_S))
 
     def keep(self, **notes: Any) -> None:
-        """Merge notes into the checkpoint and commit it: what a resumed job will find."""
-        self.checkpoint.update(notes)
+        """Merge notes into the checkpoint and commit it: what a resumed job will find.  New notes are a step ahead."""
+        fresh = self.checkpoint | notes
+        is_new, self.checkpoint = fresh != self.checkpoint, fresh
         with self.db.writing() as session:
-            session.execute(update(Job).where(Job.id == self.job_id).values(checkpoint=dict(self.checkpoint)))
+            session.execute(update(Job).where(Job.id == self.job_id).values(checkpoint=dict(fresh)))
+        if is_new:
+            self.got_on()
+
+    def got_on(self) -> None:
+        """Something is done for good that no attempt has to do again.  Call after it is durable, as often as you like.
+
+        The count of attempts in vain begins anew, so that many interruptions do not end a job that gets on.
+        """
+        if not self._got_on:
+            with self.db.writing() as session:
+                session.execute(update(Job).where(Job.id == self.job_id).values(in_vain=0))
+            self._got_on = True
 
     def log(self, template: str, fields: Mapping[str, Any] | None = None) -> None:
         """Add a line to the job's log, for people."""

@@ -57,7 +57,7 @@ def claim(db: Database, job_id: int) -> Job | None:
         if job is None or job.state not in (JobState.WAITING, JobState.INTERRUPTED) or job.wish is not Wish.RUN:
             return None
         job.state, job.pid, job.started = JobState.RUNNING, os.getpid(), job.started or now()
-        job.attempts += 1
+        job.attempts, job.in_vain = job.attempts + 1, job.in_vain + 1
         job.error_code = job.error = None
     return job
 
@@ -71,9 +71,9 @@ def run(db: Database, progress: Progress, job: Job) -> None:
         result = kind.body(progress, **job.arguments)
         ending = {"state": JobState.DONE, "percent": 100, "result": result or {}}
     except Paused:
-        ending = {"state": JobState.PAUSED, "attempts": 0}
+        ending = {"state": JobState.PAUSED, "attempts": 0, "in_vain": 0}
     except Interrupted:
-        ending = {"state": JobState.INTERRUPTED, "attempts": 0}  # an orderly end is not the job's fault
+        ending = {"state": JobState.INTERRUPTED, "attempts": 0, "in_vain": 0}  # an orderly end is not the job's fault
     except Cancelled:
         ending = {"state": JobState.CANCELLED}
     except ApplianceError as error:
@@ -98,7 +98,7 @@ def finish(db: Database, job_id: int, ending: dict[str, Any]) -> None:
         if job.state not in ACTIVE:
             job.finished = now()
         if job.state is JobState.DONE:
-            job.attempts = 0
+            job.attempts = job.in_vain = 0
         service.prune(session)
 
 

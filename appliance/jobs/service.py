@@ -88,8 +88,8 @@ def log_of(session: Session, job_id: int, limit: int = 200) -> Sequence[JobLog]:
 def recover(session: Session) -> list[Job]:
     """After a crash or a power cut: what was running is interrupted, and goes on by itself.
 
-    Safe at any time: a job whose process is alive is left alone.  A job that never survives is given up after five
-    attempts.
+    Safe at any time: a job whose process is alive is left alone.  A job that dies five times without having got any
+    further is given up; see :meth:`Progress.got_on`.
     """
     running = session.scalars(select(Job).where(Job.state == JobState.RUNNING)).all()
     interrupted = [job for job in running if not is_alive(job)]
@@ -119,7 +119,8 @@ def worker_runs(places: Places) -> bool:
     return False
 
 
-MOST_ATTEMPTS = 5
+MOST_IN_VAIN = 5
+MOST_ATTEMPTS = 50  # also where each got on: what others change meanwhile is done anew each time, and looks like it
 
 
 def interrupt(job: Job) -> None:
@@ -129,14 +130,18 @@ def interrupt(job: Job) -> None:
         job.state, job.finished = JobState.CANCELLED, now()
     elif job.wish is Wish.PAUSE:
         job.state = JobState.PAUSED
+    elif job.in_vain >= MOST_IN_VAIN:
+        template = N_("It was interrupted {times} times in a row without getting any further, and has been given up.")
+        _give_up(job, Message(template, {"times": job.in_vain}))
     elif job.attempts >= MOST_ATTEMPTS:
-        job.state, job.finished = JobState.FAILED, now()
-        job.error_code = "interrupted_too_often"
-        job.error = Message(
-            N_("It was interrupted {times} times in a row and has been given up."), {"times": job.attempts}
-        )
+        _give_up(job, Message(N_("It was interrupted {times} times and has been given up."), {"times": job.attempts}))
     else:
         job.state = JobState.INTERRUPTED
+
+
+def _give_up(job: Job, why: Message) -> None:
+    job.state, job.finished = JobState.FAILED, now()
+    job.error_code, job.error = "interrupted_too_often", why
 
 
 def prune(session: Session) -> None:

@@ -163,7 +163,7 @@ def interrupted(db: Database, job_id: int) -> None:
         if job is None or (job.state is JobState.RUNNING and service.is_alive(job)):
             return
         if job.state in (JobState.WAITING, JobState.INTERRUPTED):
-            job.attempts += 1
+            job.attempts, job.in_vain = job.attempts + 1, job.in_vain + 1
             service.interrupt(job)
         elif job.state is JobState.RUNNING:
             service.interrupt(job)

@@ -79,7 +79,10 @@ def walk(progress: Progress, mount: Mount, owners: Owners, here: tzinfo) -> dict
             counts["unreadable"] += 1
             walked |= _below(progress.db, mount.drive_id, listing.path)
             continue
+        before = counts["new"], counts["gone"]
         _compare(progress.db, mount, listing, owners, here, counts)
+        if before != (counts["new"], counts["gone"]):
+            progress.got_on()
     mount.check()  # a drive that was pulled while it was read looks emptier than it is
     counts["gone"] += _forget_folders(progress.db, mount, walked)
     return counts
@@ -227,6 +230,8 @@ def hash_rest(progress: Progress, mount: Mount) -> int:
                     digests.append((file_id, size, modified_ns, digest))
                 done += 1
         _keep(progress.db, digests)
+        if digests:
+            progress.got_on()
         after = batch[-1][0]
     return done
 

@@ -33,6 +33,8 @@ def make_previews(progress: Progress) -> dict[str, Any]:
                 break
             made = previews.make_all(sandbox, mounts, batch)
             previews.record(progress.db, made)
+            if made:
+                progress.got_on()
             before = batch[-1].media_id
             done += len(made)
             ready += sum(item.preview is not None for item in made)

@@ -31,6 +31,7 @@ def hand_over(progress: Progress, *, user_id: int, heir_id: int) -> None:
         for done in handover.move_rows(db, drive.id, old, new, heir_id):
             progress.step(stage, done, 0, unit="folders")
     for done in handover.give_rest(db, user_id, heir_id):
+        progress.got_on()
         progress.step(N_("Moving the photos to their new timeline"), done, 0, unit="photos")
     _finish(db, progress, user_id, heir_id)
 

@@ -16,14 +16,15 @@ from console.station import station
 class Restore:
     """What to bring back: ``path`` below the drive ``source`` (a tag like HOT-1); empty for the whole drive.
 
-    ``path_hex`` instead of ``path`` for a name that is not UTF-8.  ``day``: as it was then; ``to``: the id of another
-    HOT drive.
+    ``path_hex`` instead of ``path`` for a name that is not UTF-8.  ``day``: as it was then; ``version``: one of the
+    file's older versions; ``to``: the id of another HOT drive.
     """
 
     source: str
     path: str = ""
     path_hex: str = ""
     day: date | None = None
+    version: int | None = None
     to: int | None = None
 
 
@@ -39,13 +40,18 @@ class ShelfQuery:
 
 @dataclass(frozen=True)
 class CopiedFile:
-    """A file that can be brought back by its ``path_hex``; ``day`` and ``why`` are of an older version."""
+    """A file that can be brought back by its ``path_hex``, an older version by its ``version`` as well.
+
+    ``day``, ``put_away`` (null where only the day was noted) and ``why`` tell when and why a version left its place.
+    """
 
     name: str
     path_hex: str
     size: int
     digest: str
+    version: int | None
     day: date | None
+    put_away: datetime | None
     why: str
 
 
@@ -110,7 +116,8 @@ def _shown(name: bytes) -> str:
 
 def _file_view(folder: bytes, copy: browse.Copy) -> CopiedFile:
     path = catalogue.joined(folder, copy.name).hex()
-    return CopiedFile(_shown(copy.name), path, copy.size, copy.digest.hex(), copy.day, copy.why)
+    facts = {name: getattr(copy, name) for name in ("size", "version", "day", "put_away", "why")}
+    return CopiedFile(name=_shown(copy.name), path_hex=path, digest=copy.digest.hex(), **facts)
 
 
 @route("GET", "/backup/<int:drive_id>/drills", summary="Restore drills, newest first", access=admin_only)
@@ -139,6 +146,7 @@ def restore(drive_id: int, body: Restore) -> JobView:
             body.source,
             _raw(body.path, body.path_hex),
             day=body.day,
+            version=body.version,
             to_drive_id=body.to,
             asked_by=me().id,
         )

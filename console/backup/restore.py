@@ -5,19 +5,20 @@ looks for a file.  Names on a drive are bytes; in addresses they are percent-enc
 """
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime
 from urllib.parse import quote, unquote_to_bytes
+from zoneinfo import ZoneInfo
 
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext, ngettext
+from flask_babel import format_date, gettext, ngettext
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from appliance.backup import browse as catalogue
 from appliance.backup import service
 from appliance.backup.models import ColdFile
-from appliance.db import now
+from appliance.backup.older import VANISHED
 from appliance.drives.models import Drive
 from appliance.drives.mounts import hot_drives
 from appliance.errors import Conflict, NotFound
@@ -25,7 +26,7 @@ from appliance.library.models import Folder
 from console.access import admin_only, me
 from console.shell import done, not_done, problems_of, show
 from console.station import station
-from console.translate import size
+from console.translate import moment, size, time_zone
 
 blueprint = Blueprint("restore", __name__, url_prefix="/restore")
 FILES_SHOWN = 300  # a page
@@ -39,6 +40,7 @@ class Place:
     hot: str  # tag of the drive it was copied from; "" while that is not chosen
     path: bytes
     day: date | None
+    version: int | None = None  # one of a file's older versions
 
     @property
     def name(self) -> str:
@@ -106,7 +108,7 @@ def browse(drive_id: int) -> ResponseReturnValue:
         more=offset + FILES_SHOWN if len(files) > offset + FILES_SHOWN else None,
         count=len(files),
         problems=problems,
-        today=now().date(),
+        today=datetime.now(ZoneInfo(time_zone())).date(),
     )
 
 
@@ -122,14 +124,16 @@ def file(drive_id: int) -> ResponseReturnValue:
     if not current and not older:
         raise NotFound(what="file")
     back = Place(place.drive, place.hot, parent, place.day).address("browse")
-    return show(
-        "backup/file.html", place=place, now=current[0] if current else None, older=older, back=back, before=before
-    )
+    told = [(old, _left(old, has_company=sum(other.day == old.day for other in older) > 1)) for old in older]
+    return show("backup/file.html", place=place, now=current[0] if current else None, older=told, back=back)
 
 
-def before(day: date | None) -> str | None:
-    """The last day on which a version that left on ``day`` was still in its place."""
-    return (day - timedelta(days=1)).isoformat() if day else None
+def _left(old: catalogue.Copy, *, has_company: bool) -> str:
+    """When a version left its place: the day, and the time where several left on one day."""
+    when = moment(old.put_away) if has_company and old.put_away else format_date(old.day, "medium")
+    if old.why == VANISHED:
+        return gettext("Deleted by %(day)s", day=when)
+    return gettext("Replaced by %(day)s", day=when)
 
 
 @blueprint.get("/<int:drive_id>/confirm")
@@ -145,15 +149,15 @@ def _confirm(drive_id: int, problems: dict[str, str], status: int = 200) -> Resp
         if not place.hot:
             raise NotFound(what="page")
         source = catalogue.hot_by_tag(session, place.hot)
-        count, bytes_ = _measure(session, drive_id, source, place.path)
         targets = hot_drives(session)
+        what = _what(session, place, source)
     return show(
         "backup/confirm.html",
         status=status,
         place=place,
         source=source,
         targets=targets,
-        how_many=_how_many(count, bytes_),
+        what=what,
         problems=problems,
         back=place.address("browse", place.path.rpartition(b"/")[0]),
     )
@@ -174,7 +178,14 @@ def start(drive_id: int) -> ResponseReturnValue:
     try:
         with station().db.writing() as session:
             service.restore(
-                session, drive_id, place.hot, place.path, day=place.day, to_drive_id=target, asked_by=me().id
+                session,
+                drive_id,
+                place.hot,
+                place.path,
+                day=place.day,
+                version=place.version,
+                to_drive_id=target,
+                asked_by=me().id,
             )
     except Conflict as error:
         return _confirm(drive_id, problems_of(error), error.status)
@@ -206,7 +217,7 @@ def _place(session: Session, drive_id: int) -> tuple[Place, dict[str, str]]:
     path = unquote_to_bytes(given.get("path", "")).strip(b"/")
     if any(part in (b"", b".", b"..") for part in path.split(b"/")) and path:
         raise NotFound(what="folder")
-    return Place(drive, given.get("hot", ""), path, day), problems
+    return Place(drive, given.get("hot", ""), path, day, given.get("version", type=int)), problems
 
 
 def _sources(session: Session, drive_id: int) -> list[str]:
@@ -216,7 +227,15 @@ def _sources(session: Session, drive_id: int) -> list[str]:
     return [drive.tag for drive in session.scalars(select(Drive).where(Drive.id.in_(wanted)).order_by(Drive.number))]
 
 
-def _how_many(count: int, bytes_: int) -> str:
+def _what(session: Session, place: Place, source: int) -> str:
+    """What comes back, as a sentence.  Raises NotFound."""
+    if place.version is not None:
+        old = catalogue.version_of(session, place.drive.id, place.hot, place.path, place.version)
+        left = moment(old.put_away) if old.put_away else format_date(old.day, "medium")
+        return gettext("It comes back as it was until %(when)s (%(size)s).", when=left, size=size(old.size))
+    if place.day is not None:
+        return gettext("It comes back as it was on the evening of %(day)s.", day=format_date(place.day, "medium"))
+    count, bytes_ = _measure(session, place.drive.id, source, place.path)
     return ngettext(
         "%(num)s file (%(size)s) comes back as it is on the copy now.",
         "%(num)s files (%(size)s) come back as they are on the copy now.",

@@ -10,16 +10,19 @@ from backup_bed import Bed, check_complete, check_invariants, files_below, kille
 from sqlalchemy import select, update
 
 from appliance import events
-from appliance.backup import brake, manifest, problems, run, scrub, service
+from appliance.backup import brake, browse, manifest, problems, run, scrub, service
 from appliance.backup.models import BackupRun, ColdFile, OldVersion, RunState
 from appliance.db import Database, now
 from appliance.drives import layout
 from appliance.drives.models import DriveRole
 from appliance.drives.mounts import DriveGone
+from appliance.jobs import runner
+from appliance.jobs import service as jobs
 from appliance.jobs.models import Job, Wish
 from appliance.jobs.progress import Cancelled, Paused
 from appliance.library.models import Folder, StoredFile
 from appliance.places import Places
+from appliance.words import Message
 
 pytestmark = pytest.mark.component
 
@@ -164,6 +167,43 @@ def test_a_hot_file_that_rotted_before_its_copy_is_not_copied(bed: Bed) -> None:
     assert (bed.cold.path / "HOT-1/Anna/0/3.jpg").read_bytes() == kept
     with bed.db.reading() as session:
         assert session.scalars(select(StoredFile.name).where(StoredFile.damaged)).all() == [b"3.jpg"]
+
+
+def test_a_run_that_gets_on_survives_any_number_of_power_cuts(bed: Bed) -> None:
+    for number in range(120):
+        bed.write(f"Anna/{number:03}.jpg", b"%d" % number)
+    with bed.db.writing() as session:
+        queued = jobs.start(session, "backup.run", title=Message("Copy"), lock="cold:1").id
+    cuts = 0
+    while True:
+        job = runner.claim(bed.db, queued)
+        assert job is not None, "given up"
+        if killed_run(bed, "committed:2", job, batch=10) == 0:
+            break
+        cuts += 1
+        with bed.db.writing() as session:
+            session.get_one(Job, queued).pid = None  # it was claimed here, and this process lives
+            jobs.recover(session)
+    assert cuts > jobs.MOST_IN_VAIN
+    check_complete(bed)
+    check_invariants(bed)
+
+
+def test_a_version_that_never_came_is_forgotten_also_on_another_day(bed: Bed) -> None:
+    bed.write("Anna/note.txt", b"first")
+    bed.run()
+    bed.write("Anna/note.txt", b"second")
+    assert killed_run(bed, "vacated") == -9
+    with bed.db.writing() as session:  # as if the plug had been pulled yesterday, between the row and the rename
+        old = session.scalars(select(OldVersion)).one()
+        (bed.cold.path / layout.OLDER / old.stored_as.decode()).rename(bed.cold.path / "HOT-1/Anna/note.txt")
+        old.day, old.put_away = old.day - timedelta(days=1), now() - timedelta(days=1)
+        session.execute(update(BackupRun).values(finished=now() - timedelta(days=1)))
+    bed.run()
+    with bed.db.reading() as session:
+        (old,) = browse.versions_of(session, bed.cold.drive_id, "HOT-1", b"Anna/note.txt")
+    assert (bed.cold.path / os.fsdecode(old.place)).read_bytes() == b"first"
+    check_complete(bed)
 
 
 def test_what_another_computer_changed_on_cold_is_kept_as_a_version(bed: Bed) -> None:

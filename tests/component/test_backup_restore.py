@@ -3,16 +3,17 @@
 import os
 import sqlite3
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from backup_bed import Bed, files_below
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from appliance.backup import browse, drill, problems, restore, run, service
-from appliance.backup.models import BackupRun, Drill
+from appliance.backup.models import BackupRun, ColdFile, Drill
 from appliance.db import Database, now
 from appliance.drives import layout
 from appliance.drives.models import DriveRole
@@ -33,8 +34,10 @@ def bed(db: Database, places: Places, tmp_path: Path, program: Callable[[str], s
     return made
 
 
-def bring(bed: Bed, path: bytes, *, day: date | None = None, to: Any = None) -> dict[str, Any]:
-    wanted = restore.Wanted(bed.cold.drive_id, bed.hot.drive_id, bed.hot.tag, path, day)
+def bring(
+    bed: Bed, path: bytes, *, day: date | None = None, version: int | None = None, to: Any = None
+) -> dict[str, Any]:
+    wanted = restore.Wanted(bed.cold.drive_id, bed.hot.drive_id, bed.hot.tag, path, day, version)
     return restore.restore(bed.progress("backup.restore"), wanted, to or bed.hot, bed.open_cold)
 
 
@@ -58,12 +61,17 @@ def test_a_folder_comes_back_beside_what_differs(bed: Bed) -> None:
     (beside,) = (bed.hot.path / "Anna/Photos/0").glob("0 (restored *).jpg")
     assert beside.read_bytes() == b"first 0" * 30
     assert (bed.hot.path / "Anna/Photos/0/3.jpg").read_bytes() == before[b"Anna/Photos/0/3.jpg"]
-    assert bring(bed, b"Anna")["beside"] == 1  # again: nothing is overwritten, and nothing is lost
+    again = bring(bed, b"Anna")  # what lies beside is found, too
+    assert (again["files"], again["beside"], again["equal"]) == (0, 0, 12)
+    beside.write_bytes(b"edited beside")
+    assert bring(bed, b"Anna")["beside"] == 1  # nothing is overwritten, and nothing is lost
+    assert beside.read_bytes() == b"edited beside"
     assert not any((bed.hot.path / layout.INCOMING).iterdir())
 
 
 def test_everything_as_of_a_day_comes_back(bed: Bed) -> None:
     first = files_below(bed.hot.path)
+    as_if_days_ago(bed, 2)
     bed.write("Anna/Photos/0/0.jpg", b"edited")
     (bed.hot.path / "Ben/note.txt").unlink()
     bed.run()
@@ -77,6 +85,105 @@ def test_everything_as_of_a_day_comes_back(bed: Bed) -> None:
     assert back[b"Ben/note.txt"] == first[b"Ben/note.txt"]
     assert first[b"Anna/Photos/0/0.jpg"] in back.values()
     assert back[b"Anna/Photos/0/0.jpg"] == b"edited"
+
+
+def as_if_days_ago(bed: Bed, days: int) -> None:
+    """Everything that the copy knows happened so long ago."""
+    with bed.db.writing() as session:
+        shift = f"-{days} days"
+        for table, column in (("cold_file", "since"), ("old_version", "since"), ("old_version", "put_away")):
+            session.execute(text(f"update {table} set {column} = datetime({column}, :shift) || '.0'"), {"shift": shift})
+        session.execute(text("update old_version set day = date(day, :shift)"), {"shift": shift})
+
+
+def held_on(bed: Bed, day: date | None, path: bytes = b"Ben") -> dict[bytes, int]:
+    """The files of a folder as the copy had them, with their sizes."""
+    with bed.db.reading() as session:
+        shelf = browse.browse(session, bed.cold.drive_id, "HOT-1", path, day)
+    return {copy.name: copy.size for copy in shelf.files}
+
+
+def test_a_day_shows_what_the_copy_held_on_it_and_nothing_that_came_later(bed: Bed, tmp_path: Path) -> None:
+    as_if_days_ago(bed, 4)
+    bed.write("Ben/note.txt", b"edited")
+    bed.write("Ben/short lived.txt", b"came and went")
+    bed.write("Cleo/new.txt", b"a person who came later")
+    bed.run()
+    as_if_days_ago(bed, 2)  # the first copy is six days old now
+    (bed.hot.path / "Ben/short lived.txt").unlink()
+    bed.write("Ben/newest.txt", b"newest")
+    bed.run()
+    today = datetime.now(ZoneInfo("UTC")).date()
+    held = [held_on(bed, today - timedelta(days=days)) for days in (7, 6, 3, 2, 0)]
+    first, second = {b"note.txt": 6}, {b"note.txt": 6, b"short lived.txt": 13}
+    assert held == [{}, first, first, second, {b"note.txt": 6, b"newest.txt": 6}]
+    with bed.db.reading() as session:
+        tops = [browse.browse(session, bed.cold.drive_id, "HOT-1", b"", today - timedelta(days=n)) for n in (7, 3, 2)]
+    assert [top.folders for top in tops] == [[], [b"Anna", b"Ben"], [b"Anna", b"Ben", b"Cleo"]]
+    fresh = bed.drive(tmp_path / "hot-2", DriveRole.HOT, 2, "ext4")
+    bring(bed, b"", day=today - timedelta(days=3), to=fresh)
+    assert len(files_below(fresh.path)) == 13
+    assert files_below(fresh.path)[b"Ben/note.txt"] == b"a note"
+    with pytest.raises(problems.NotACopy):
+        bring(bed, b"Ben/newest.txt", day=today - timedelta(days=1))
+
+
+def test_what_was_copied_before_it_was_noted_counts_as_always_there(bed: Bed) -> None:
+    with bed.db.writing() as session:
+        session.execute(update(ColdFile).values(since=None))
+    assert held_on(bed, date(2020, 1, 1)) == {b"note.txt": 6}
+    (bed.hot.path / "Ben/note.txt").unlink()
+    bed.run()
+    assert held_on(bed, date(2020, 1, 1)) == {b"note.txt": 6}
+
+
+def test_equal_bytes_copied_again_were_held_all_the_time(bed: Bed) -> None:
+    as_if_days_ago(bed, 3)
+    os.utime(bed.hot.path / "Ben/note.txt", (1, 1))
+    bed.run()
+    assert held_on(bed, now().date() - timedelta(days=2)) == {b"note.txt": 6}
+
+
+def test_bytes_that_rotted_are_no_older_version(bed: Bed) -> None:
+    as_if_days_ago(bed, 3)
+    with bed.db.writing() as session:
+        session.execute(update(ColdFile).values(proven=now() - timedelta(days=200)))
+    rotten = bed.cold.path / "HOT-1/Ben/note.txt"
+    facts = rotten.stat()
+    rotten.write_bytes(b"A note")
+    os.utime(rotten, ns=(facts.st_mtime_ns, facts.st_mtime_ns))
+    assert bed.run()["repaired"] == 1
+    with bed.db.reading() as session:
+        assert browse.versions_of(session, bed.cold.drive_id, "HOT-1", b"Ben/note.txt") == []
+    (bed.hot.path / "Ben/note.txt").unlink()
+    assert bring(bed, b"Ben/note.txt", day=now().date() - timedelta(days=2))["files"] == 1
+
+
+def test_both_versions_of_one_day_can_be_brought_back(bed: Bed) -> None:
+    for words in (b"second", b"the third"):
+        bed.write("Ben/note.txt", words)
+        bed.run()
+    with bed.db.reading() as session:
+        found = browse.versions_of(session, bed.cold.drive_id, "HOT-1", b"Ben/note.txt")
+    later, earlier = found
+    assert later.day == earlier.day
+    assert later.put_away and earlier.put_away and later.put_away > earlier.put_away
+    for number, (copy, content) in enumerate(((later, b"second"), (earlier, b"a note")), start=1):
+        assert bring(bed, b"Ben/note.txt", version=copy.version)["files"] == 1
+        back = sorted((bed.hot.path / "Ben").glob("note (restored *).txt"))
+        assert len(back) == number and content in [path.read_bytes() for path in back]
+    assert (bed.hot.path / "Ben/note.txt").read_bytes() == b"the third"
+
+
+def test_a_version_of_another_file_is_not_brought_back(bed: Bed) -> None:
+    bed.write("Ben/note.txt", b"second")
+    bed.run()
+    with bed.db.reading() as session:
+        (old,) = browse.versions_of(session, bed.cold.drive_id, "HOT-1", b"Ben/note.txt")
+    with pytest.raises(problems.NotACopy):
+        bring(bed, b"Anna/Photos/1/4.jpg", version=old.version)
+    with bed.db.writing() as session, pytest.raises(NotFound):
+        service.restore(session, bed.cold.drive_id, "HOT-1", b"Anna/Photos/1/4.jpg", version=old.version)
 
 
 def test_a_new_hot_drive_is_rebuilt_from_cold(bed: Bed, tmp_path: Path) -> None:

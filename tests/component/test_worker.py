@@ -164,7 +164,7 @@ def test_a_job_that_nobody_knows_fails_in_words(worker: Running) -> None:
 def test_a_job_that_always_dies_is_given_up(worker: Running, places: Places) -> None:
     with worker.db.writing() as session:
         number = service.start(session, "trial.die", title=Message("Dying"), lock="die").id
-        session.get_one(Job, number).attempts = service.MOST_ATTEMPTS - 2
+        session.get_one(Job, number).in_vain = service.MOST_IN_VAIN - 2
     job = worker.ends(number, JobState.FAILED, 30)
     assert job.error_code == "interrupted_too_often"
 

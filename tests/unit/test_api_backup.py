@@ -86,7 +86,10 @@ def test_a_copy_is_browsed_while_its_drive_is_off(admin: Caller, db: Database, h
     then = admin("GET", f"{path}&path_hex={inner['path_hex']}&day=2026-11-01").json["files"]
     assert [(row["size"], row["day"]) for row in then] == [(5, "2026-11-02")]
     older = admin("GET", f"/backup/{cold}/versions?source=HOT-1&path_hex={file['path_hex']}").json
-    assert [row["why"] for row in older] == ["replaced"]
+    assert [(row["why"], row["put_away"]) for row in older] == [("replaced", None)]
+    wanted = {"source": "HOT-1", "path_hex": file["path_hex"], "version": older[0]["version"]}
+    assert admin("POST", f"/backup/{cold}/restore", wanted | {"version": 99}).status_code == 404
+    assert admin("POST", f"/backup/{cold}/restore", wanted).status_code == 202
     assert admin("GET", f"{path}&path=../etc").status_code == 404
     assert admin("GET", f"/backup/{cold}/files").json["problems"].keys() == {"source"}
 

@@ -1,7 +1,7 @@
 """The backup and restore pages on a real database: what people read, what their buttons start, what is refused."""
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -284,15 +284,36 @@ def test_a_file_has_versions_and_each_can_be_brought_back(anna: Browser, db: Dat
     name = "Anna/Files%20%26%20more/notes%20%2541.txt"
     page = anna.client.get(f"/backup/restore/{COLD}/file", query_string={"hot": "HOT-1", "path": name}).text
     assert "As it is on the copy now" in page and "Replaced by Nov 12, 2026" in page
-    assert "day=2026-11-11" in page  # the last day on which the older one was there
+    with db.reading() as session:
+        (version,) = session.scalars(select(OldVersion.id).where(OldVersion.name == b"notes %41.txt"))
+    assert f"version={version}" in page
     sure = anna.client.get(f"/backup/restore/{COLD}/confirm", query_string={"hot": "HOT-1", "path": name}).text
     assert "1 file (2.0 MB) comes back" in sure and "Nothing is overwritten." in sure
-    answer = anna.post(f"/backup/restore/{COLD}", hot="HOT-1", path=name, day="2026-11-11", to=str(HOT))
+    asked = {"hot": "HOT-1", "path": name, "version": str(version)}
+    sure = anna.client.get(f"/backup/restore/{COLD}/confirm", query_string=asked).text
+    assert "It comes back as it was until Nov 12, 2026 (1.0 kB)." in sure.replace("&nbsp;", " ")
+    assert f'name="version" value="{version}"' in sure
+    assert anna.post(f"/backup/restore/{COLD}", **asked | {"version": "99"}, to=str(HOT)).status_code == 404
+    answer = anna.post(f"/backup/restore/{COLD}", **asked, to=str(HOT))
     assert answer.status_code == 303
     started = newest_job(db)
     assert started and started.kind == "backup.restore"
     assert bytes.fromhex(started.arguments["path"]) == b"Anna/Files & more/notes %41.txt"
-    assert (started.arguments["day"], started.arguments["to_drive_id"]) == ("2026-11-11", HOT)
+    assert (started.arguments["version"], started.arguments["to_drive_id"]) == (version, HOT)
+
+
+@pytest.mark.usefixtures("copied")
+def test_versions_of_one_day_are_told_apart_by_the_time(anna: Browser, db: Database) -> None:
+    with db.writing() as session:
+        first = session.scalars(select(OldVersion).where(OldVersion.name == b"notes %41.txt")).one()
+        first.put_away = datetime(2026, 11, 12, 8, 5, tzinfo=UTC)
+        facts = {key: getattr(first, key) for key in ("cold_drive_id", "folder_id", "name", "modified_ns", "digest")}
+        at = datetime(2026, 11, 12, 17, 40, tzinfo=UTC)
+        session.add(OldVersion(stored_as=b"y", day=first.day, put_away=at, why="replaced", size=7, **facts))
+    name = "Anna/Files%20%26%20more/notes%20%2541.txt"
+    page = anna.client.get(f"/backup/restore/{COLD}/file", query_string={"hot": "HOT-1", "path": name}).text
+    page = page.replace("\u202f", " ")
+    assert page.index("Replaced by Nov 12, 2026, 5:40 PM") < page.index("Replaced by Nov 12, 2026, 8:05 AM")
 
 
 @pytest.mark.usefixtures("copied")

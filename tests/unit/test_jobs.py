@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,39 @@ def test_an_expected_failure_keeps_its_words_and_a_bug_is_a_number(db: Database,
     assert "secret" not in str(job.error) and str(job.id) in str(job.error)
 
 
+def die(db: Database, places: Places, job: Job, body: Callable[[Progress], None]) -> Job:
+    """An attempt whose process ends without a word after ``body``."""
+    claimed = runner.claim(db, job.id)
+    assert claimed is not None
+    body(Progress(db, no_root, places, claimed))
+    with db.writing() as session:
+        session.get_one(Job, job.id).pid = None
+        service.recover(session)
+    return get(db, job.id)
+
+
+def test_a_job_that_dies_at_one_place_is_given_up_after_five_times(db: Database, places: Places) -> None:
+    job = queue(db)
+    states = [die(db, places, job, lambda running: running.keep(at="the same")).state for _ in range(6)]
+    assert states == [JobState.INTERRUPTED] * 5 + [JobState.FAILED]  # the first note was a step ahead
+    assert "5 times in a row without getting any further" in str(get(db, job.id).error)
+
+
+def test_interruptions_do_not_end_a_job_that_gets_on_each_time(db: Database, places: Places) -> None:
+    job = queue(db)
+    for _ in range(service.MOST_ATTEMPTS - 1):
+        assert die(db, places, job, Progress.got_on).state is JobState.INTERRUPTED
+    job = die(db, places, job, Progress.got_on)  # but what others change each time must not keep it going forever
+    assert (job.state, job.error_code) == (JobState.FAILED, "interrupted_too_often")
+
+
+def test_saying_how_far_it_is_does_not_count_as_getting_on(db: Database, places: Places) -> None:
+    job = queue(db)
+    for at in range(service.MOST_IN_VAIN):
+        job = die(db, places, job, lambda running, at=at: running.step("Copying", at, 10))
+    assert job.state is JobState.FAILED
+
+
 def test_a_resumed_job_finds_its_checkpoint(db: Database, places: Places) -> None:
     job = queue(db)
     with db.writing() as session:
@@ -192,7 +226,7 @@ def test_a_job_whose_process_lives_is_not_recovered(db: Database) -> None:
 
 def test_a_job_that_never_survives_is_given_up(db: Database) -> None:
     job = queue(db)
-    for _ in range(service.MOST_ATTEMPTS):
+    for _ in range(service.MOST_IN_VAIN):
         assert runner.claim(db, job.id) is not None
         with db.writing() as session:
             session.get_one(Job, job.id).pid = 2**22 + 1
@@ -203,7 +237,7 @@ def test_a_job_that_never_survives_is_given_up(db: Database) -> None:
 
 def test_a_job_whose_process_never_gets_so_far_is_given_up(db: Database) -> None:
     job = queue(db)
-    for _ in range(service.MOST_ATTEMPTS):
+    for _ in range(service.MOST_IN_VAIN):
         assert get(db, job.id).state in ACTIVE
         tick.interrupted(db, job.id)
     assert get(db, job.id).state is JobState.FAILED

@@ -138,6 +138,40 @@ def test_the_schema_is_what_the_models_say(db: Database) -> None:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
 
 
+def test_a_database_of_the_first_version_keeps_its_rows_and_triggers(tmp_path: Path) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    path = tmp_path / "everpx.db"
+    config = Config()
+    config.set_main_option("script_location", str(Path(events.__file__).parent / "migrations"))
+    config.attributes["path"] = path
+    command.upgrade(config, "0001")
+    with sqlite3.connect(path) as rows:
+        texts = ("filesystem", "filesystem_uuid", "model", "serial", "power_driver")
+        drive = {"marker_id": "m", "role": "COLD", "number": 1, "name": "Green", "colour": "green", "state": "ACTIVE"}
+        drive |= {"size": 1, "full_below_percent": 10, "handed_over": "2026-01-01 00:00:00.000000"}
+        drive |= {"power_state": "OFF", "write_errors": 0} | dict.fromkeys(texts, "")
+        marks = ", ".join("?" * len(drive))
+        rows.execute(f"insert into drive ({', '.join(drive)}) values ({marks})", list(drive.values()))
+        rows.execute("insert into folder (id, drive_id, path) values (1, 1, x'61')")
+        rows.execute("insert into cold_file values (1, 1, 1, x'61', null, 5, 5, x'00', '2026-01-01 00:00:00.000000')")
+        triggers = rows.execute("select name, sql from sqlite_master where type = 'trigger' order by 1").fetchall()
+    rows.close()
+    migrate(path)
+    with sqlite3.connect(path) as rows:
+        assert rows.execute("select size, proven, since from cold_file").fetchall() == [
+            (5, "2026-01-01 00:00:00.000000", None)
+        ]
+        assert (
+            triggers
+            and triggers
+            == rows.execute("select name, sql from sqlite_master where type = 'trigger' order by 1").fetchall()
+        )
+    rows.close()
+    assert (tmp_path / "everpx.db.before-migration").exists()
+
+
 def test_migrating_twice_changes_nothing_and_an_old_database_is_copied_first(tmp_path: Path) -> None:
     path = tmp_path / "everpx.db"
     migrate(path)
