@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -154,6 +155,26 @@ def loop_mount(image: Path, where: Path, megabytes: int, make: list[str], mount:
         subprocess.run([*mount, device, str(where)], check=True, capture_output=True, timeout=60)
     finally:
         subprocess.run(["losetup", "--detach", device], check=True, timeout=60)  # freed when it is unmounted
+
+
+@contextmanager
+def fat_mount(image: Path, where: Path, megabytes: int) -> Iterator["subprocess.Popen[bytes]"]:
+    """A FAT32 in a sparse file, mounted by a driver that is an ordinary program; the driver's process."""
+    with image.open("wb") as file:
+        file.truncate(megabytes << 20)
+    subprocess.run(["mkfs.vfat", "-F", "32", str(image)], check=True, capture_output=True, timeout=60)
+    where.mkdir(parents=True)
+    words = ["fusefat", "-f", "-o", "rw+,allow_other", str(image), str(where)]
+    driver = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 20
+    while not where.is_mount():
+        assert driver.poll() is None and time.monotonic() < end
+        time.sleep(0.02)
+    try:
+        yield driver
+    finally:
+        subprocess.run(["umount", "--lazy", str(where)], check=True, capture_output=True, timeout=60)
+        driver.wait(60)
 
 
 def unmount(where: Path) -> None:

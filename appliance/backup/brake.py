@@ -1,8 +1,9 @@
 """The brake: a pure judgement on a plan, made before the COLD drive is switched on.
 
 It asks a person when too much vanished or changed, when HOT is suddenly empty, and when changed files turned into
-noise.  Pictures and videos look like noise, too, but begin with the mark of their kind; what ransomware leaves behind
-does not.
+noise.  What lies elsewhere with the same bytes did not vanish (``moves``); what was renamed and rewritten did.
+
+Pictures and videos look like noise, too, but begin with the mark of their kind; what ransomware leaves behind does not.
 """
 
 import math
@@ -58,16 +59,21 @@ class Limits:
     share: int  # percent of the files that the copy holds
     files: int  # fewer than this never ask
 
+    def enough(self, numbers: Numbers) -> int:
+        """So many changed or vanished files are too many."""
+        return max(self.files, math.ceil(numbers.held * self.share / 100))
+
 
 def judge(drive: str, numbers: Numbers, noisy: tuple[int, int], limits: Limits) -> Message | None:
     """The question for one HOT drive, or None.  ``noisy`` is (files turned into noise, changed files looked at)."""
-    fields = {"drive": drive, "vanished": numbers.vanished, "changed": numbers.changed, "held": numbers.held}
+    gone = numbers.vanished - numbers.moved
+    fields = {"drive": drive, "vanished": gone, "changed": numbers.changed, "held": numbers.held}
     if numbers.held and not numbers.files:
         return Message(
             N_("{drive} is empty, but its copy holds {held} files. Were they all deleted on purpose?"), fields
         )
-    enough = max(limits.files, math.ceil(numbers.held * limits.share / 100))
-    if numbers.vanished >= enough:
+    enough = limits.enough(numbers)
+    if gone >= enough:
         return Message(N_("{vanished} of {held} files are gone from {drive}. Were they deleted on purpose?"), fields)
     found, looked_at = noisy
     if looked_at >= FEWEST_TO_JUDGE and found >= looked_at * NOISY_SHARE:

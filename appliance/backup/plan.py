@@ -9,8 +9,9 @@ import os
 import random
 import tempfile
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -26,6 +27,8 @@ from appliance.library.scan import Listing, walk
 
 GROUP_FOLDERS, GROUP_FILES = 256, 4000  # compared per database snapshot
 SAMPLES = 64
+NAMED = 200  # of what cannot be copied; the rest is counted
+UNREADABLE = "unreadable"  # beside the kinds of library.scan
 KEPT_IN_MEMORY = 1 << 20  # bytes of a sheet
 
 
@@ -38,6 +41,7 @@ class Numbers:
     new: int = 0
     changed: int = 0
     vanished: int = 0
+    moved: int = 0  # of those: lie elsewhere on HOT, unchanged; counted only when the brake would ask
     bytes: int = 0  # to be copied
     unreadable: int = 0  # folders or files that HOT could not list
     others: int = 0  # symbolic links, sockets, …: never copied, always told
@@ -56,11 +60,13 @@ class Sheet:
     """What differs on one HOT drive, on disk."""
 
     hot: Mount
+    cold_id: int
     folders_file: IO[bytes]
     vanished_file: IO[bytes]
     numbers: Numbers = field(default_factory=Numbers)
     samples: list[Sample] = field(default_factory=list)
     troubled: list[bytes] = field(default_factory=list)  # folders that could not be read: unknown, never vanished
+    others: list[tuple[bytes, str]] = field(default_factory=list)  # the first that are no files, with their kind
     gone_folders: "array[int]" = field(default_factory=lambda: array("q"))
     folder_count: int = 0
     sampled: int = 0
@@ -81,6 +87,10 @@ class Sheet:
             ids.frombytes(block)
             yield list(ids)
 
+    def note_others(self, found: Iterable[tuple[bytes, str]]) -> None:
+        """Remember by name what cannot be copied, as long as there is room."""
+        self.others.extend(islice(found, NAMED - len(self.others)))
+
     def close(self) -> None:
         """Throw the notes away."""
         self.folders_file.close()
@@ -95,7 +105,7 @@ class Sheet:
 def compare(db: Database, hot: Mount, cold_id: int, scratch: Path, tick: Callable[[Numbers], None]) -> Sheet:
     """One HOT drive against its copy.  Raises DriveGone or OSError when the drive itself cannot be read."""
     hot.check()
-    sheet = Sheet(hot, _scratch(scratch), _scratch(scratch))
+    sheet = Sheet(hot, cold_id, _scratch(scratch), _scratch(scratch))
     try:
         _fill(db, sheet, cold_id, tick)
     except BaseException:
@@ -145,11 +155,13 @@ def _compare_folder(
     numbers = sheet.numbers
     numbers.files += len(listing.files)
     numbers.others += len(listing.others)
+    sheet.note_others((catalogue.joined(listing.path, name), kind) for name, kind in listing.others)
     mounted_over = [catalogue.joined(listing.path, name) for name, kind in listing.others if kind == "drive"]
     sheet.troubled.extend(mounted_over)
     if listing.problem is not None:
         numbers.unreadable += 1
         sheet.troubled.append(listing.path)
+        sheet.note_others([(listing.path, UNREADABLE)])
     elif known is not None and known.fingerprint == listing.fingerprint:
         return
     held = catalogue.held(session, cold_id, known.folder_id) if known and known.fingerprint is not None else {}

@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from appliance import events, plugin
-from appliance.backup import brake, plan, policy, runs, scrub
+from appliance.backup import brake, not_copied, plan, policy, runs, scrub
 from appliance.backup.models import RunState
 from appliance.backup.plan import Numbers, Sheet
 from appliance.drives.mounts import Mount
@@ -49,6 +49,7 @@ class _Run:
         self.progress, self.db = progress, progress.db
         self.target, self.run_id, self.hots = target, run_id, hots
         self.started = time.monotonic()
+        self.details: dict[str, Any] = {}  # of the run's row
         with self.db.reading() as session:
             self.today = datetime.now(ZoneInfo(time_zone_name(session))).date()  # the family's, not the machine's
 
@@ -58,18 +59,23 @@ class _Run:
 
     def _do(self, sheets: list[Sheet], open_cold: OpenCold, was_cut_off: bool) -> dict[str, Any]:
         numbers = total(sheets)
+        others = not_copied.described(sheets)
         if self._braked(sheets, numbers):
             return {"braked": True}
         if not was_cut_off and not self._needs_cold(sheets):
-            runs.close(self.db, self.run_id, RunState.NOTHING_TO_DO, details={"files": numbers.files})
+            if not numbers.unreadable:
+                others["named"] = []  # the run that met them names them, not every night's
+            details = {"files": numbers.files, "others": others}
+            runs.close(self.db, self.run_id, RunState.NOTHING_TO_DO, details=details, skipped=numbers.unreadable)
             return {"nothing_to_do": True, "files": numbers.files}
         from appliance.backup.visit import Visit  # most nights do not need it
 
         with open_cold() as cold:
-            runs.begin_visit(self.db, self.run_id)
+            self.details |= {runs.VISIT: True, "others": others, "moved": sum(sheet.numbers.moved for sheet in sheets)}
+            runs.note(self.db, self.run_id, details=self.details)
             result = Visit(self.progress, cold, self.hots, self.today).do(sheets, numbers, was_cut_off)
             self._practise(cold)
-        return self._prove(result)
+        return self._prove(result, numbers.unreadable)
 
     def _plan(self, notes: ExitStack) -> list[Sheet]:
         self.progress.step(N_("Comparing"), share=(0, 2))
@@ -98,6 +104,7 @@ class _Run:
             asked = runs.waiting(session, self.target.drive_id)
         question = None
         for sheet in sheets:
+            self._look_for_moved(sheet, sheets, limits.enough(sheet.numbers))
             noisy = brake.look(sheet.samples)
             question = question or brake.judge(sheet.hot.name, sheet.numbers, noisy, limits)
         if question is None or runs.is_allowed(self.db, self.target.drive_id, numbers.vanished, numbers.changed):
@@ -111,6 +118,17 @@ class _Run:
         with self.db.writing() as session:
             events.record(session, "backup.braked", question.template, **question.fields)
         return True
+
+    def _look_for_moved(self, sheet: Sheet, sheets: Sequence[Sheet], enough: int) -> None:
+        """What only moved is no reason to ask."""
+        if sheet.numbers.vanished < enough:
+            return
+        from appliance.backup import moves  # most nights do not need it
+
+        scratch = self.progress.places.data
+        sheet.numbers.moved = moves.count(
+            self.db, sheet, sheets, enough, scratch, lambda: self.progress.step(N_("Comparing"), share=(0, 2))
+        )
 
     def _needs_cold(self, sheets: list[Sheet]) -> bool:
         if any(not sheet.is_empty for sheet in sheets):
@@ -131,11 +149,12 @@ class _Run:
 
             drill.drill(self.progress, self.target, self.hots, lambda: nullcontext(cold), share=(99, 100))
 
-    def _prove(self, result: dict[str, Any]) -> dict[str, Any]:
+    def _prove(self, result: dict[str, Any], unreadable: int) -> dict[str, Any]:
+        result["skipped"] += unreadable
         counted = {key: result[key] for key in ("copied", "bytes", "skipped", "scrubbed", "repaired")}
         seconds = max(1, round(time.monotonic() - self.started))
-        details = {runs.VISIT: True, "files": result["files"], "seconds": seconds}
-        runs.close(self.db, self.run_id, RunState.PROVEN, details=details, **counted)
+        self.details |= {"files": result["files"], "seconds": seconds}
+        runs.close(self.db, self.run_id, RunState.PROVEN, details=self.details, **counted)
         with self.db.writing() as session:
             events.record(
                 session,

@@ -46,11 +46,6 @@ def _was_cut_off(session: Session, cold_id: int) -> bool:
     return last is not None and last is not RunState.PROVEN
 
 
-def begin_visit(db: Database, run_id: int) -> None:
-    """Note that the COLD drive is about to be written."""
-    note(db, run_id, details={VISIT: True})
-
-
 def note(db: Database, run_id: int, **values: Any) -> None:
     """Write down what is known of a run."""
     with db.writing() as session:

@@ -8,7 +8,19 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from appliance.backup import crashpoints, manifest, medium, older, problems, runs, scrub, station_copy, sweep, versions
+from appliance.backup import (
+    crashpoints,
+    manifest,
+    medium,
+    not_copied,
+    older,
+    problems,
+    runs,
+    scrub,
+    station_copy,
+    sweep,
+    versions,
+)
 from appliance.backup.doubt import Doubter
 from appliance.backup.move import Carrier
 from appliance.backup.pipeline import Crew, Pipeline, Tally
@@ -59,9 +71,9 @@ class Visit:
         except BaseException:
             with contextlib.suppress(OSError, ApplianceError):  # the drive itself may be what failed
                 self.cold.check()
-                self._leave_a_manifest()
+                self._leave_a_manifest(sheets)
             raise
-        files = self._leave_a_manifest()
+        files = self._leave_a_manifest(sheets)
         self._leave_the_database()
         self.flush()
         crashpoints.reach("finished")
@@ -112,9 +124,10 @@ class Visit:
             budget = scrub.slice_bytes(session, self.cold.drive_id, last)
         return scrub.Scrub(self.progress, self.hots, self.shelf, self.flush).run(budget, share=(85, 95))
 
-    def _leave_a_manifest(self) -> int:
+    def _leave_a_manifest(self, sheets: Sequence[Sheet]) -> int:
         """Also when the run was stopped: what is proven so far is worth checking."""
         self.carrier.clear()
+        not_copied.write(self.cold, sheets)
         files = manifest.write(self.db, self.cold)
         crashpoints.reach("manifest")
         return files

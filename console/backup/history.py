@@ -11,10 +11,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from appliance.backup.models import BackupRun, RunState
+from appliance.backup.not_copied import KINDS
 from appliance.db import now
 from console import charts
 from console.charts import DayMark
-from console.translate import size, time_zone
+from console.translate import say, size, time_zone
 
 LOOKS = {
     RunState.RUNNING: "running",
@@ -86,6 +87,30 @@ class Run:
     def seconds(self) -> float | None:
         """How long it took."""
         return (self.row.finished - self.row.started).total_seconds() if self.row.finished else None
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What lay on the drives and was not copied, because it is no file or could not be read."""
+
+    count: int
+    named: list[tuple[str, str, str]]  # drive, path, what it is
+
+    @property
+    def more(self) -> int:
+        """How many have no name here."""
+        return self.count - len(self.named)
+
+
+def left_out(row: BackupRun) -> LeftOut:
+    """Of one run."""
+    found = row.details.get("others", {"count": 0, "named": []})
+    named = [(one["drive"], _readable(one["path"]), say(KINDS[one["kind"]])) for one in found["named"]]
+    return LeftOut(found["count"], named)
+
+
+def _readable(path: str) -> str:
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") or "/"
 
 
 def braked(session: Session, drive_id: int) -> BackupRun | None:

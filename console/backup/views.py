@@ -205,8 +205,18 @@ def run(run_id: int) -> ResponseReturnValue:
         drive = drives.get(session, row.cold_drive_id)
         job = session.get(Job, row.job_id) if row.job_id else None
         lines = jobs.log_of(session, job.id) if job else []
+        left_out = history.left_out(row)
     asking = row.state is RunState.BRAKED and row.answer is None
-    return show("backup/run.html", "live", run=Run(row), drive=drive, job=job, lines=lines, asking=asking)
+    return show(
+        "backup/run.html",
+        "live",
+        run=Run(row),
+        drive=drive,
+        job=job,
+        lines=lines,
+        asking=asking,
+        left_out=left_out,
+    )
 
 
 @blueprint.post("/runs/<int:run_id>/answer")

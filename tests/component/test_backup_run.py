@@ -1,16 +1,22 @@
 """Hot to cold, with the real rsync: what a run does, and what it refuses to do."""
 
+import json
 import os
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from backup_bed import Bed, check_complete, check_invariants, files_below
+from backup_bed import Bed, check_complete, check_invariants, fat_mount, files_below
+from sqlalchemy import select
 
-from appliance.backup.models import RunState
+from appliance.backup import not_copied, plan, policy
+from appliance.backup.models import ColdFile, RunState
 from appliance.db import Database
 from appliance.drives import layout
+from appliance.library.models import StoredFile
+from appliance.people import handover
 from appliance.places import Places
 
 pytestmark = pytest.mark.component
@@ -113,8 +119,120 @@ def test_links_and_sockets_are_never_followed(bed: Bed, tmp_path: Path) -> None:
     (bed.hot.path / "loop").symlink_to(bed.hot.path)
     os.mkfifo(bed.hot.path / "pipe")
     bed.write("real", b"real")
+    (bed.hot.path / "Anna").mkdir()
+    odd = Path(os.fsdecode(os.fsencode(bed.hot.path) + b"/Anna/caf\xe9"))
+    odd.symlink_to("nowhere")
     bed.run()
     assert files_below(bed.cold.path / "HOT-1") == {b"real": b"real"}
+    others = bed.last_run().details["others"]
+    assert others["count"] == 4
+    assert [(one["path"], one["kind"]) for one in others["named"]] == [
+        ("link", "symlink"),
+        ("loop", "symlink"),
+        ("pipe", "fifo"),
+        ("Anna/caf\udce9", "symlink"),
+    ]
+    assert json.loads((bed.cold.path / not_copied.LIST).read_text()) == others
+    assert bed.run().get("nothing_to_do")
+    assert bed.last_run().details["others"] == {"count": 4, "named": []}
+    for path in (bed.hot.path / "link", bed.hot.path / "loop", bed.hot.path / "pipe", odd):
+        path.unlink()
+    bed.run()
+    assert not (bed.cold.path / not_copied.LIST).exists()
+
+
+def test_of_many_things_that_are_no_files_the_first_are_named_and_all_are_counted(bed: Bed) -> None:
+    for number in range(plan.NAMED + 50):
+        (bed.hot.path / f"{number}.lnk").symlink_to("nowhere")
+    bed.write("real", b"real")
+    bed.run()
+    others = bed.last_run().details["others"]
+    assert (others["count"], len(others["named"])) == (plan.NAMED + 50, plan.NAMED)
+
+
+def test_a_folder_that_cannot_be_read_is_told_by_every_run(
+    bed: Bed, tmp_path: Path, program: Callable[[str], str]
+) -> None:
+    program("fusefat")
+    bed.write("Anna/a.jpg", b"a")
+    broken = bed.hot.path / "Anna/broken"
+    with fat_mount(tmp_path / "image", broken, 40) as driver:
+        driver.kill()
+        driver.wait(20)
+        end = time.monotonic() + 20
+        while answers(broken):  # for a second, from the kernel's memory
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        for _ in range(2):
+            bed.run()
+            row = bed.last_run()
+            assert row.skipped == 1
+            assert row.details["others"]["named"] == [{"drive": "HOT-1", "path": "Anna", "kind": "unreadable"}]
+    assert row.state is RunState.NOTHING_TO_DO
+    assert files_below(bed.cold.path / "HOT-1") == {b"Anna/a.jpg": b"a"}
+
+
+def test_a_big_folder_that_was_renamed_does_not_stop_the_copy(bed: Bed) -> None:
+    fill(bed, 300)
+    bed.run()
+    (bed.hot.path / "Ben").rename(bed.hot.path / "Anna/From Ben")
+    assert bed.run()["copied"] == 300
+    assert bed.last_run().details["moved"] == 300
+    check_complete(bed)
+
+
+def test_a_hand_over_does_not_stop_the_next_copy(bed: Bed) -> None:
+    fill(bed, 300)
+    bed.run()
+    with bed.db.writing() as session:  # as the library knows them
+        for row in session.scalars(select(ColdFile)).all():
+            facts = {name: getattr(row, name) for name in ("folder_id", "name", "size", "modified_ns", "digest")}
+            session.add(StoredFile(**facts))
+    handover.move_folder(bed.hot, "Ben", "Anna", "From Ben")
+    assert list(handover.move_rows(bed.db, bed.hot.drive_id, b"Ben", b"Anna/Files/From Ben", heir_id=1))
+    assert bed.run()["copied"] == 300
+    assert bed.last_run().details["moved"] == 300
+    check_complete(bed)
+
+
+@pytest.mark.parametrize("rewritten", [300, 90])
+def test_files_that_were_renamed_and_rewritten_stop_the_copy(bed: Bed, rewritten: int) -> None:
+    fill(bed, 300)
+    bed.run()
+    (bed.hot.path / "Ben").rename(bed.hot.path / "Locked")
+    for path in sorted((bed.hot.path / "Locked").rglob("*.jpg"))[:rewritten]:
+        facts = path.stat()
+        path.write_bytes(os.urandom(facts.st_size))
+        os.utime(path, ns=(facts.st_mtime_ns, facts.st_mtime_ns))  # as if nothing had happened
+    with bed.db.writing() as session:
+        policy.BRAKE_FILES.set(session, 80)
+    assert bed.run() == {"braked": True}
+    assert f"300 of {300 + 1} files are gone" in str(bed.last_run().brake)
+
+
+def test_files_that_vanished_beside_moved_ones_are_counted_alone(bed: Bed) -> None:
+    fill(bed, 600)
+    bed.run()
+    (bed.hot.path / "Ben").rename(bed.hot.path / "Renamed")
+    for path in sorted((bed.hot.path / "Renamed").rglob("*.jpg"))[:250]:
+        path.unlink()
+    assert bed.run() == {"braked": True}
+    assert "250 of 601 files are gone" in str(bed.last_run().brake)
+
+
+def answers(path: Path) -> bool:
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True
+
+
+def fill(bed: Bed, files: int) -> None:
+    """Ben's photos, and a file of Anna's."""
+    for number in range(files):
+        bed.write(f"Ben/{number % 7}/{number}.jpg", b"%d" % number * 20)
+    bed.write("Anna/note.txt", b"a note")
 
 
 def test_a_hot_drive_that_is_suddenly_empty_is_never_followed(bed: Bed) -> None:

@@ -84,7 +84,7 @@ def test_an_unchanged_drive_is_an_empty_plan(bed: Bed) -> None:
 
 
 def test_a_sheet_keeps_more_than_fits_in_its_memory(bed: Bed) -> None:
-    sheet = plan.Sheet(bed.hot, plan._scratch(bed.places.data), plan._scratch(bed.places.data))
+    sheet = plan.Sheet(bed.hot, bed.cold.drive_id, plan._scratch(bed.places.data), plan._scratch(bed.places.data))
     paths = [b"folder %d" % number * 20 for number in range(6000)]
     for path in paths:
         sheet.folders_file.write(path + b"\0")

@@ -302,6 +302,16 @@ def test_a_file_has_versions_and_each_can_be_brought_back(anna: Browser, db: Dat
     assert (started.arguments["version"], started.arguments["to_drive_id"]) == (version, HOT)
 
 
+def test_what_is_never_copied_is_named_on_the_page_of_the_copy(anna: Browser, a_run: Callable[..., int]) -> None:
+    named = [{"drive": "HOT-1", "path": "Anna/caf\udce9", "kind": "symlink"}]
+    plain = a_run(RunState.PROVEN)
+    told = a_run(RunState.PROVEN, details={"others": {"count": 3, "named": named}, "moved": 1200})
+    page = anna.get(f"/backup/runs/{told}").text
+    assert "Anna/caf\\xe9" in page and "HOT-1 · a link to another place" in page and "and 2 more" in page
+    assert "Only moved" in page and "1,200" in page
+    assert "Not copied" not in anna.get(f"/backup/runs/{plain}").text
+
+
 @pytest.mark.usefixtures("copied")
 def test_versions_of_one_day_are_told_apart_by_the_time(anna: Browser, db: Database) -> None:
     with db.writing() as session:
