@@ -204,6 +204,11 @@ def _report(db: Database, name: str, why: str) -> None:
     threading.Thread(target=write, name=f"report on {name}").start()
 
 
+def is_answered(hook: str) -> bool:
+    """Whether any enabled plugin implements a hook."""
+    return _loaded is not None and bool(getattr(_loaded.manager.hook, hook).get_hookimpls())
+
+
 def call(hook: str, **arguments: Any) -> list[Any]:
     """Every enabled plugin's answer to a hook, without those that raised; [] before :func:`load`."""
     return [answer for _, answer in call_named(hook, **arguments)]

@@ -174,9 +174,14 @@ class Station:
 
 def job(data: str, hot: str, cold: str) -> None:
     """What the worker starts: one whole run."""
-    from backup_bed import Reopened
+    from appliance.backup import head_start
+    from appliance.library import scan
 
-    from appliance.backup.lean import stay_small
+    scan.begin(Path(hot))
+    with head_start.importing():
+        from backup_bed import Reopened
+
+        from appliance.backup.lean import stay_small
 
     bed = Reopened(Path(data), Path(hot), Path(cold))
     stay_small(bed.db)

@@ -22,8 +22,9 @@ from appliance.backup import catalogue
 from appliance.backup.models import ColdFile, ColdFolder
 from appliance.db import Database
 from appliance.drives.mounts import Mount
+from appliance.library.listing import Listing
 from appliance.library.models import Folder
-from appliance.library.scan import Listing, walk
+from appliance.library.scan import walk
 
 GROUP_FOLDERS, GROUP_FILES = 256, 4000  # compared per database snapshot
 SAMPLES = 64

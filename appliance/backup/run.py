@@ -18,6 +18,7 @@ from appliance.backup.plan import Numbers, Sheet
 from appliance.drives.mounts import Mount
 from appliance.jobs.progress import Cancelled, Progress
 from appliance.jobs.schedule import time_zone_name
+from appliance.library import scan
 from appliance.words import N_
 
 OpenCold = Callable[[], AbstractContextManager[Mount]]
@@ -91,9 +92,13 @@ class _Run:
             sheet = plan.compare(self.db, hot, self.target.drive_id, self.progress.places.data, tick)
             notes.callback(sheet.close)
             sheets.append(sheet)
+        scan.forget()
         return sheets
 
     def _before_backup(self) -> None:
+        if not plugin.is_answered("before_backup"):
+            return
+        scan.forget()  # listed before they had their say
         with self.db.writing() as session:
             plugin.call("before_backup", session=session)
 

@@ -23,8 +23,8 @@ from appliance.db import now
 from appliance.drives import layout
 from appliance.drives.mounts import Mount
 from appliance.jobs.progress import Progress
+from appliance.library.listing import UNKNOWN
 from appliance.library.models import Folder, StoredFile
-from appliance.library.scan import UNKNOWN
 from appliance.words import N_
 
 CHUNK = 200  # files between two commits
@@ -265,6 +265,8 @@ def _record_hot(
 
 def damaged_with_copy(session: Session, cold_id: int) -> Sequence[Row[StoredFile, ColdFile, bytes, bytes | None, int]]:
     """Rotten HOT files that a COLD drive can repair."""
+    if session.scalars(select(StoredFile.id).where(StoredFile.damaged.is_(True)).limit(1)).first() is None:
+        return ()  # as every other night: no join of everything with everything
     return session.execute(
         select(StoredFile, ColdFile, Folder.path, ColdFolder.stored_as, Folder.drive_id)
         .join(Folder, Folder.id == StoredFile.folder_id)

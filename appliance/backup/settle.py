@@ -17,7 +17,7 @@ from appliance.backup.older import Leaving, Shelf
 from appliance.backup.work import Batch, FolderWork, Item
 from appliance.db import Database, now
 from appliance.drives.mounts import Mount
-from appliance.library.scan import UNKNOWN
+from appliance.library.listing import UNKNOWN
 
 COARSE_NS = 2_000_000_000  # FAT keeps times in steps of two seconds
 IS_TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)

@@ -15,8 +15,9 @@ from appliance.backup.versions import remove_empty
 from appliance.db import Database, now
 from appliance.drives.mounts import Mount
 from appliance.jobs.progress import Progress
+from appliance.library.listing import Listing
 from appliance.library.models import Folder
-from appliance.library.scan import Listing, walk
+from appliance.library.scan import walk
 from appliance.words import N_
 
 

@@ -14,7 +14,8 @@ from appliance.backup.cold_names import Names, safe
 from appliance.backup.plan import Sheet
 from appliance.db import Database
 from appliance.drives.mounts import Mount
-from appliance.library.scan import UNKNOWN, Listing, listing_of
+from appliance.library.listing import UNKNOWN, Listing
+from appliance.library.scan import listing_of
 
 BATCH_FILES = 1500
 BATCH_BYTES = 256 << 20

@@ -28,12 +28,12 @@ WORKER = "EVERPX_WORKER"  # pid of the worker that started this process
 
 
 def main() -> None:
-    """Run the job whose id is the first argument."""
+    """Run the job whose id is the last argument."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     _die_with_worker()
     here = places()
     db = Database(here.database)
-    job = claim(db, int(sys.argv[1]))
+    job = claim(db, int(sys.argv[-1]))
     if job is not None:
         progress = Progress(db, SocketBroker(here.broker_socket), here, job)
         signal.signal(signal.SIGTERM, lambda *_: setattr(progress, "stopping", True))

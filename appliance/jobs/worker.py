@@ -25,6 +25,8 @@ from appliance.places import Places, places
 
 log = logging.getLogger("everpx.worker")
 
+#: Kinds whose work begins while the runner is still being imported, each with the module that then becomes the runner.
+HEAD_STARTS = {"backup.run": ("appliance.backup.head_start",)}
 POLL_S = 1.0  # how long a new job may wait while there is work
 GLANCE_S = 0.1  # between looks for a commit that was just heard of
 GLANCE_FOR_S = 1.0
@@ -180,7 +182,7 @@ class Worker:
             if job_id in running or busy >= most or self.rest_until.get(job_id, 0) > moment:
                 continue
             self.rest_until.pop(job_id, None)
-            self._spawn(["appliance.jobs.runner", str(job_id)], job_id, lane)
+            self._spawn([*HEAD_STARTS.get(kind, ()), "appliance.jobs.runner", str(job_id)], job_id, lane)
 
     def _tick(self, why: str, *flags: str) -> None:
         """Start the chores, unless they are being done or were just done for this reason."""

@@ -21,8 +21,8 @@ from appliance.library import catalogue, room, scan
 from appliance.library.beneath import open_beneath
 from appliance.library.contents import digest_of
 from appliance.library.formats import HEAD, Format, format_of
+from appliance.library.listing import Entry, Listing
 from appliance.library.models import Folder, StoredFile
-from appliance.library.scan import Entry, Listing
 from appliance.library.taken import Taken, from_name, taken
 from appliance.people.models import Role, User, UserState
 from appliance.words import N_, Message

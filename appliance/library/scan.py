@@ -1,26 +1,29 @@
 """Walking a drive: one listing per folder, nothing but directories and inodes read.
 
+The folders are read by processes of their own (:mod:`appliance.library.lister`), which are under way while the one that
+asked still starts.
+
 Rules: symbolic links are never followed; the walk stays on the filesystem it began on; what cannot be read is said
 (``problem``), never left out in silence, because a file that is not listed counts as deleted by those who ask.
 A root that cannot be read raises: a missing drive is never an empty one.
 """
 
+import errno
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 from blake3 import blake3
 
 from appliance.drives import layout
+from appliance.library.listing import Entry, Listing, take
 
 NOT_FILES = frozenset(os.fsencode(name) for name in layout.NOT_FILES)
-READERS = 3  # a drive answers several questions faster than one after the other
-AHEAD = 8  # folders listed before their turn
-UNKNOWN = b""  # the fingerprint of a listing with a problem: equal to none that is stored
+LISTER = ("-m", "appliance.library.lister")
+_begun: "dict[bytes, subprocess.Popen[bytes]]" = {}
 KINDS = {
     stat.S_IFLNK: "symlink",
     stat.S_IFSOCK: "socket",
@@ -29,26 +32,6 @@ KINDS = {
     stat.S_IFBLK: "device",
     stat.S_IFDIR: "drive",  # another filesystem, mounted here
 }
-
-
-class Entry(NamedTuple):
-    """A regular file as its folder lists it."""
-
-    name: bytes
-    size: int
-    modified_ns: int
-    inode: int
-
-
-@dataclass(slots=True)
-class Listing:
-    """One folder.  ``path`` is relative to the root, ``b""`` the root itself; both lists are sorted by name."""
-
-    path: bytes
-    files: list[Entry] = field(default_factory=list)
-    others: list[tuple[bytes, str]] = field(default_factory=list)  # what is neither file nor folder, with its kind
-    fingerprint: bytes = UNKNOWN
-    problem: OSError | None = None
 
 
 def listing_of(root: Path, path: bytes) -> Listing:
@@ -61,27 +44,47 @@ def listing_of(root: Path, path: bytes) -> Listing:
     return listing
 
 
+def begin(root: Path) -> None:
+    """Have a drive listed before anybody asks; :func:`walk` takes over what is under way."""
+    _begun[os.fsencode(root)] = _lister(os.fsencode(root))
+
+
+def forget() -> None:
+    """What was begun is not wanted, or no longer true."""
+    while _begun:
+        _end(_begun.popitem()[1])
+
+
 def walk(root: Path) -> Iterator[Listing]:
-    """Every folder below ``root`` in a fixed order, parents first.  Raises OSError when the root cannot be read."""
+    """Every folder below ``root`` in a fixed order, parents first.
+
+    Raises OSError when the root cannot be read, or when the listing did not come to its end.
+    """
     top = os.fsencode(root)
-    device = os.lstat(top).st_dev
-    with ThreadPoolExecutor(READERS) as pool:
-        waiting: list[tuple[bytes, Future[tuple[Listing, list[bytes]] | None] | None]] = [(b"", None)]
-        while waiting:
-            for at in range(max(0, len(waiting) - AHEAD), len(waiting)):
-                path, coming = waiting[at]
-                waiting[at] = (path, coming or pool.submit(_listed, top, device, path))
-            _, coming = waiting.pop()
-            found = coming.result() if coming else None
-            if found is None:
-                continue  # removed since its parent was listed
-            listing, folders = found
-            prefix = listing.path + b"/" if listing.path else b""
-            waiting.extend((prefix + name, None) for name in sorted(folders, reverse=True))
+    lister = _begun.pop(top, None) or _lister(top)
+    assert lister.stdout is not None
+    try:
+        while listing := take(lister.stdout, top):
             yield listing
+    except EOFError:  # it was ended: what it did not tell of may all be there
+        raise OSError(errno.EIO, os.strerror(errno.EIO), top) from None
+    finally:
+        _end(lister)
 
 
-def _listed(top: bytes, device: int, path: bytes) -> tuple[Listing, list[bytes]] | None:
+def _lister(top: bytes) -> "subprocess.Popen[bytes]":
+    words = [sys.executable, *LISTER, os.fsdecode(top)]
+    return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+
+
+def _end(lister: "subprocess.Popen[bytes]") -> None:
+    assert lister.stdout is not None
+    lister.stdout.close()
+    lister.kill()
+    lister.wait()
+
+
+def folder_of(top: bytes, device: int, path: bytes) -> tuple[Listing, list[bytes]] | None:
     """A folder's listing and its folders; None when there is no such folder.  Raises OSError for the root alone."""
     listing, folders = Listing(path), []
     try:
@@ -94,12 +97,13 @@ def _listed(top: bytes, device: int, path: bytes) -> tuple[Listing, list[bytes]]
         listing.problem = error
     if listing.problem is None:
         listing.fingerprint = fingerprint(listing)
-    return listing, folders
+    return listing, sorted(folders)
 
 
 def _read(folder: bytes, device: int, listing: Listing, skipped: frozenset[bytes]) -> list[bytes]:
     """Fill in a listing; return the names of its folders."""
-    files, folders = listing.files, []
+    files: list[Entry] = []
+    folders = []
     here = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         with os.scandir(folder) as entries:
@@ -123,7 +127,7 @@ def _read(folder: bytes, device: int, listing: Listing, skipped: frozenset[bytes
                 listing.others.append((name, KINDS[kind]))
     finally:
         os.close(here)
-    files.sort()
+    listing.files = sorted(files)
     listing.others.sort()
     return folders
 

@@ -19,6 +19,7 @@ from appliance.health.models import Issue
 from appliance.jobs import runner
 from appliance.jobs.models import Job, JobState
 from appliance.jobs.progress import Progress
+from appliance.jobs.worker import HEAD_STARTS
 from appliance.places import Places
 
 
@@ -54,7 +55,8 @@ class Station:
 
     def run_apart(self, job: Job) -> "subprocess.Popen[bytes]":
         """Run a job in a process of its own, to be killed."""
-        return subprocess.Popen([sys.executable, "-m", "appliance.jobs.runner", str(job.id)], env=dict(os.environ))
+        words = [*HEAD_STARTS.get(job.kind, ()), "appliance.jobs.runner", str(job.id)]
+        return subprocess.Popen([sys.executable, "-m", *words], env=dict(os.environ))
 
     def job(self, job_id: int) -> Job:
         """How it stands."""

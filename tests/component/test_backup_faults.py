@@ -392,14 +392,18 @@ def test_a_folder_that_cannot_be_read_is_not_a_folder_that_vanished(bed: Bed, mo
     bed.run()
     from appliance.library import scan
 
-    real = scan._read
-
-    def failing(folder: bytes, *rest: object) -> list[bytes]:
-        if folder.endswith(b"Anna/1"):
-            raise OSError(5, "Input/output error")
-        return real(folder, *rest)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(scan, "_read", failing)
+    failing = """if True:
+        import sys
+        from appliance.library import lister, scan
+        real = scan._read
+        def failing(folder, *rest):
+            if folder.endswith(b"Anna/1"):
+                raise OSError(5, "Input/output error")
+            return real(folder, *rest)
+        scan._read = failing
+        lister.main()
+    """
+    monkeypatch.setattr(scan, "LISTER", ("-c", failing))
     assert bed.run().get("nothing_to_do")
     assert len(files_below(bed.cold.path / "HOT-1")) == 30
 

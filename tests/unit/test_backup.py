@@ -23,8 +23,9 @@ from appliance.health.service import HealthContext
 from appliance.jobs.models import Job, Schedule
 from appliance.jobs.plan import Plan, Rhythm
 from appliance.jobs.service import AlreadyRunning
+from appliance.library.listing import UNKNOWN
 from appliance.library.names import portable_problem
-from appliance.library.scan import UNKNOWN, walk
+from appliance.library.scan import walk
 from appliance.places import Places
 
 LIMITS = brake.Limits(share=25, files=20)
@@ -258,7 +259,7 @@ def test_a_walk_says_what_it_cannot_read_and_follows_no_link(tmp_path: Path) -> 
     (tmp_path / ".everpx").mkdir()
     os.mkfifo(tmp_path / "pipe")
     top, below = walk(tmp_path)
-    assert (top.files, top.others) == ([], [(b"loop", "symlink"), (b"pipe", "fifo")])
+    assert (list(top.files), top.others) == ([], [(b"loop", "symlink"), (b"pipe", "fifo")])
     assert [entry.name for entry in below.files] == [b"x"]
     with pytest.raises(FileNotFoundError):
         list(walk(tmp_path / "no such drive"))
