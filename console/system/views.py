@@ -1,7 +1,8 @@
 """System: one page that leads to everything about the station itself.  Only admins come here."""
 
+import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from flask import current_app, url_for
 from flask.typing import ResponseReturnValue
@@ -105,9 +106,6 @@ def about_page() -> ResponseReturnValue:
     """What this station is."""
     import platform
 
-    import psutil
-
-    started = datetime.fromtimestamp(psutil.boot_time(), UTC)
     with station().db.reading() as session:
         zone = schedule.time_zone_name(session)
     return show(
@@ -116,7 +114,7 @@ def about_page() -> ResponseReturnValue:
         version=VERSION,
         built=datetime.fromisoformat(BUILT).replace(tzinfo=UTC),
         station_id=station().identity.station_id,
-        up=max(timedelta(0), now() - started).total_seconds(),
+        up=time.clock_gettime(time.CLOCK_BOOTTIME),
         clock=now(),
         zone=zone,
         machine=f"{platform.system()} {platform.release()} ({platform.machine()})",

@@ -6,6 +6,7 @@ import inspect
 import subprocess
 import sys
 import threading
+import time
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import pluggy
+import psutil
 import pytest
 from flask import Flask
 from sqlalchemy import select
@@ -356,6 +358,21 @@ def test_the_example_warns_when_it_is_warm_and_says_nothing_where_there_is_no_se
             context = HealthContext(session, lambda verb, request: {}, places, None)
             assert [one.code for one in service.too_warm(context)] == codes
             assert str(service.cards(session)[0][1]).startswith("Up for")
+
+
+def test_the_example_reads_what_the_kernel_says(tmp_path: Path) -> None:
+    from plugins.station_report import service
+
+    for number, name, degrees in ((0, "cpu_thermal", "48312"), (1, "drivetemp", "61000"), (2, "k10temp", "broken")):
+        sensor = tmp_path / f"hwmon{number}"
+        sensor.mkdir()
+        (sensor / "name").write_text(f"{name}\n")
+        (sensor / "temp1_input").write_text(f"{degrees}\n")
+    assert service._temperature(tmp_path) == 48.312
+    assert service._temperature(tmp_path / "none") is None
+    now, before = service.read(), psutil.virtual_memory()
+    assert now.memory_bytes == before.total and abs(now.free_bytes - before.available) < before.total / 10
+    assert abs(now.up_seconds - (time.time() - psutil.boot_time())) < 5
 
 
 def test_manifests_are_readable_without_importing_anything() -> None:
