@@ -6,8 +6,11 @@ disassembler: 1.6 MiB in each process that is always there, for nothing.
 
 import importlib
 import sys
+import threading
 from types import ModuleType
 from typing import Any
+
+_making_way = threading.Lock()  # two threads may ask for the first time at once
 
 
 class Later(ModuleType):
@@ -18,8 +21,9 @@ class Later(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         """Load the real one, and let it answer from now on."""
-        if sys.modules.get(self.__name__) is self:
-            del sys.modules[self.__name__]
+        with _making_way:
+            if sys.modules.get(self.__name__) is self:
+                del sys.modules[self.__name__]
         return getattr(importlib.import_module(self.__name__), name)
 
 

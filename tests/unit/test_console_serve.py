@@ -42,3 +42,11 @@ def test_inspect_is_the_real_one_once_it_is_asked() -> None:
         "import appliance.jobs.worker, inspect, sys; print(inspect.getdoc(inspect.getdoc)[:7], inspect.signature(len))"
     )
     assert said_by(program) == "Get the (obj, /)"
+
+
+def test_what_the_console_loads_says_nothing_about_itself() -> None:
+    program = (
+        "from console import undocumented; undocumented.install();"
+        "import flask, sqlalchemy.orm; print(flask.Flask.route.__doc__, sqlalchemy.orm.Session.get.__doc__)"
+    )
+    assert said_by(program) == ". ."
