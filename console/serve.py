@@ -1,35 +1,16 @@
 """The console's process: ``python -m console.serve``.
 
-gunicorn's threaded worker on a Unix socket, without gunicorn's master: systemd (or the launcher) is the master here and
-starts the process again if it dies, and a second process that holds the same program would cost a third of the memory
-that the whole station may use when idle.  nginx in front takes slow clients, large bodies and static files.
+First of all what it does not need to remember: modules that libraries import and nobody here uses, and what libraries
+say about themselves.  Only then the server, and with it everything else.
 """
 
-import gc
+import _ssl
 import inspect
-import os
 import sys
-import time
 from typing import Any
 
-from gunicorn.app.base import BaseApplication
-from gunicorn.sock import create_sockets
-from gunicorn.workers.gthread import ThreadWorker
-
 from appliance.later import Later
-from appliance.places import places
 from console import undocumented
-
-SETTINGS = {
-    "threads": 12,  # six of them may be held by open pages that listen for changes
-    "keepalive": 75,  # seconds; longer than nginx keeps its side, so that nobody answers on a closed connection
-    "graceful_timeout": 5,  # an open page that listens for changes never ends by itself
-    "umask": 0o022,
-    "forwarded_allow_ips": "*",  # only nginx can reach the socket
-    "errorlog": "-",
-    "loglevel": "warning",
-}
-LOOK_ANYWAY_S = 60.0  # seconds between looks whether whoever started this is still there
 
 
 class Asyncio(Later):
@@ -38,53 +19,28 @@ class Asyncio(Later):
     iscoroutine = staticmethod(inspect.iscoroutine)  # all that is asked of it while SQLAlchemy is imported
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]
-    """gunicorn's own, which sleeps while nothing comes: nobody here waits for a sign of life every second."""
+class Ssl(Later):
+    """gunicorn and werkzeug could speak TLS and look these up; here nginx does.  They are the real ones: 1 MiB less."""
 
-    def notify(self) -> None:
-        """There is no master to tell that this process lives."""
+    CERT_NONE, PROTOCOL_TLS = _ssl.CERT_NONE, _ssl.PROTOCOL_TLS
+    PROTOCOL_SSLv23 = PROTOCOL_TLS  # two names of one
+    SSLError, SSLEOFError = _ssl.SSLError, _ssl.SSLEOFError
 
-    def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        """Until a connection, an answer, a signal, or the end of a connection's patience."""
-        waiting = [queue[0].timeout for queue in (self.keepalived_conns, self.pending_conns) if queue]
-        if self.alive:
-            timeout = max(0.0, min([LOOK_ANYWAY_S, *(end - time.monotonic() for end in waiting)]))
-        super().wait_for_and_dispatch_events(timeout)
-
-
-class Console(BaseApplication):  # type: ignore[misc]
-    """What gunicorn needs to know of us."""
-
-    def load_config(self) -> None:
-        """Our settings, and nothing from command lines or files."""
-        run = places().run
-        for name, value in (SETTINGS | {"bind": f"unix:{run / 'console.sock'}", "worker_tmp_dir": str(run)}).items():
-            self.cfg.set(name, value)
-
-    def load(self) -> Any:
-        """The application; what is loaded by now stays for good, so the collector need not look at it again."""
-        from console.wsgi import app
-
-        gc.collect()
-        gc.freeze()
-        return app
+    def __getattr__(self, name: str) -> Any:
+        """``from ssl import …`` first asks whether this is a package, which is no reason to load it."""
+        if name == "__path__":
+            raise AttributeError(name)
+        return super().__getattr__(name)
 
 
 def main() -> None:
     """Serve until told to stop, or until whoever started this is gone."""
     undocumented.install()
     sys.modules.setdefault("asyncio", Asyncio("asyncio"))
-    os.umask(SETTINGS["umask"])  # type: ignore[arg-type]
-    console = Console()
-    log = console.cfg.logger_class(console.cfg)
-    console.wsgi()  # before the socket exists: who can connect is answered
-    sockets = create_sockets(console.cfg, log)
-    worker = Worker(0, os.getppid(), sockets, console, console.cfg.timeout, console.cfg, log)
-    try:
-        worker.init_process()
-    finally:
-        for socket in sockets:
-            socket.close()
+    sys.modules.setdefault("ssl", Ssl("ssl"))
+    from console.server import serve
+
+    serve()
 
 
 if __name__ == "__main__":

@@ -1,34 +1,70 @@
-"""Functions without their docstrings: nobody reads them in a served console, and they are 3 of its 54 MiB.
+"""Libraries without their docstrings: nobody reads them in a served console, and they are 4 of its 58 MiB.
 
-Like ``python -OO``, but asserts stay, and no second set of compiled files has to be made and kept.
+Like ``python -OO``, but asserts stay, no second set of compiled files has to be made and kept, and our own docstrings,
+which describe the API, stay too.
 """
 
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
-from opcode import hasconst
+from opcode import hasconst, opmap
 from types import CodeType
 
+LIBRARIES = sys.stdlib_module_names | {
+    *("sqlalchemy", "flask", "werkzeug", "jinja2", "click", "babel", "gunicorn", "pluggy", "itsdangerous", "blinker"),
+    *("flask_login", "flask_wtf", "flask_babel", "wtforms", "pytz", "typing_extensions"),
+}
 INSTEAD = "."  # not None: SQLAlchemy adds notes to some docstrings and insists that they are there
-LOADS_OF_THE_FIRST = tuple(bytes((operation, 0)) for operation in hasconst if operation < 256)
+LOADS = tuple(operation for operation in hasconst if operation < 256)
 
 
 class Loader(SourceFileLoader):
-    """Loads a module as usual, and lets go of what its functions say about themselves."""
+    """Loads a module as usual, but lets go of what a library says about itself."""
 
     def get_code(self, fullname: str) -> CodeType | None:
         """The module's code, from its compiled file if there is one."""
         code = super().get_code(fullname)
-        return None if code is None else without_docstrings(code)
+        return code if code is None or fullname.partition(".")[0] not in LIBRARIES else without_docstrings(code)
 
 
 def without_docstrings(code: CodeType) -> CodeType:
-    """The same program; a docstring is a first constant that is text and that no instruction loads."""
+    """The same program, with next to nothing as ``__doc__``."""
     constants = [without_docstrings(one) if isinstance(one, CodeType) else one for one in code.co_consts]
-    if constants and isinstance(constants[0], str) and not any(load in code.co_code for load in LOADS_OF_THE_FIRST):
-        constants[0] = INSTEAD
+    place = _of_function(code)
+    if place is None:
+        place = _of_class(code)
+    if place is not None:
+        constants[place] = INSTEAD
     if all(new is old for new, old in zip(constants, code.co_consts, strict=True)):
         return code
     return code.replace(co_consts=tuple(constants))
+
+
+def _of_function(code: CodeType) -> int | None:
+    """Where a function's docstring is: the first constant, when it is text and no instruction loads it."""
+    found = code.co_consts and isinstance(code.co_consts[0], str) and not _loads(code, 0)
+    return 0 if found else None
+
+
+def _of_class(code: CodeType) -> int | None:
+    """Where a class's or a module's docstring is: the text that is loaded once, to be stored as ``__doc__``."""
+    if "__doc__" not in code.co_names or (name := code.co_names.index("__doc__")) > 255:
+        return None
+    program = code.co_code
+    store = program.find(bytes((opmap["STORE_NAME"], name)))
+    if (
+        store < 2
+        or store % 2
+        or program[store - 2] != opmap["LOAD_CONST"]
+        or opmap["EXTENDED_ARG"] in program[:store:2]
+    ):
+        return None
+    place = program[store - 1]
+    return place if isinstance(code.co_consts[place], str) and _loads(code, place) == 1 else None
+
+
+def _loads(code: CodeType, place: int) -> int:
+    """How often a constant is loaded, rather one too many than one too few."""
+    return sum(code.co_code.count(bytes((operation, place))) for operation in LOADS)
 
 
 def install() -> None:

@@ -44,9 +44,21 @@ def test_inspect_is_the_real_one_once_it_is_asked() -> None:
     assert said_by(program) == "Get the (obj, /)"
 
 
-def test_what_the_console_loads_says_nothing_about_itself() -> None:
+def test_libraries_in_the_console_say_nothing_about_themselves_but_our_api_does() -> None:
     program = (
         "from console import undocumented; undocumented.install();"
-        "import flask, sqlalchemy.orm; print(flask.Flask.route.__doc__, sqlalchemy.orm.Session.get.__doc__)"
+        "import flask, sqlalchemy.orm as orm; from console.api import routes, views;"
+        "print(flask.Flask.route.__doc__, orm.Session.__doc__, len(routes.__doc__) > 9,"
+        "len(views.document.__doc__) > 9)"
     )
-    assert said_by(program) == ". ."
+    assert said_by(program) == ". . True True"
+
+
+def test_tls_is_put_off_and_the_real_one_when_somebody_asks() -> None:
+    program = (
+        f"{LATER} from console.serve import Ssl; later = sys.modules['ssl'] = Ssl('ssl');"
+        "import console.server, console.app; assert sys.modules['ssl'] is later;"
+        "import ssl, http.client; context = ssl.create_default_context(); real = sys.modules['ssl'];"
+        "print(real is not later, real.SSLError is later.SSLError, later.CERT_REQUIRED is context.verify_mode)"
+    )
+    assert said_by(program) == "True True True"
