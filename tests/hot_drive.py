@@ -14,7 +14,15 @@ from appliance.people.models import Role, User
 from appliance.places import Places
 
 
-def hand_over(db: Database, places: Places, path: Path, *, number: int = 1, role: DriveRole = DriveRole.HOT) -> Mount:
+def hand_over(
+    db: Database,
+    places: Places,
+    path: Path,
+    *,
+    number: int = 1,
+    role: DriveRole = DriveRole.HOT,
+    filesystem: str = "folder",
+) -> Mount:
     """Make the folder (or mount point) ``path`` a drive of this station, ready to be used."""
     path.mkdir(parents=True, exist_ok=True)
     marker_id, filesystem_uuid = str(uuid.uuid4()), str(uuid.uuid4())
@@ -27,7 +35,7 @@ def hand_over(db: Database, places: Places, path: Path, *, number: int = 1, role
             number=number,
             name=f"The {role.value} drive {number}",
             colour="blue",
-            filesystem="folder",
+            filesystem=filesystem,
             filesystem_uuid=filesystem_uuid,
             size=10**12,
         )
@@ -38,7 +46,7 @@ def hand_over(db: Database, places: Places, path: Path, *, number: int = 1, role
             tag=drive.tag,
             device=FOLDER_PREFIX + path.name,
             sequence=0,
-            filesystem="folder",
+            filesystem=filesystem,
             filesystem_uuid=filesystem_uuid,
             path=str(path),
             device_number=path.stat().st_dev,

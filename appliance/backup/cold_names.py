@@ -14,7 +14,6 @@ from appliance.library.names import portable_problem
 
 FREE = frozenset({"ext4", "ext3", "ext2", "btrfs", "xfs", "f2fs", "folder"})  # any bytes but "/" and NUL
 LONGEST = 150  # bytes of the readable part; with its tail it fits everywhere
-FAT_LARGEST = (1 << 32) - 1  # bytes a file may have on FAT32
 
 
 class Names:

@@ -71,8 +71,6 @@ class Carrier:
         self.carried = 0
         top = self.top(batch)
         top.mkdir(parents=True, exist_ok=True)
-        if self.cold.filesystem == "vfat":
-            _refuse_giants(batch)
         plain = [item for item in batch.good() if item.is_plain and not self._arrived(top, item)]
         try:
             if plain:
@@ -153,14 +151,6 @@ class Carrier:
         ):
             shutil.copyfileobj(reading, out, 1 << 20)
         os.utime(target, ns=(item.modified_ns, item.modified_ns))
-
-
-def _refuse_giants(batch: Batch) -> None:
-    from appliance.backup.cold_names import FAT_LARGEST
-
-    for item in batch.items:
-        if item.size > FAT_LARGEST:
-            item.problem = problems.TOO_LARGE
 
 
 def _feed(process: subprocess.Popen[bytes], names: bytes) -> None:

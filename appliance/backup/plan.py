@@ -21,7 +21,8 @@ from sqlalchemy.orm import Session
 from appliance.backup import catalogue
 from appliance.backup.models import ColdFile, ColdFolder
 from appliance.db import Database
-from appliance.drives.mounts import Mount
+from appliance.drives.models import Drive
+from appliance.drives.mounts import Mount, can_hold
 from appliance.library.listing import Listing
 from appliance.library.models import Folder
 from appliance.library.scan import walk
@@ -71,6 +72,7 @@ class Sheet:
     gone_folders: "array[int]" = field(default_factory=lambda: array("q"))
     folder_count: int = 0
     sampled: int = 0
+    cold_filesystem: str = ""
 
     def folders(self) -> Iterator[bytes]:
         """Paths of the folders that differ, parents first."""
@@ -119,6 +121,7 @@ def _fill(db: Database, sheet: Sheet, cold_id: int, tick: Callable[[Numbers], No
     hot = sheet.hot
     seen = bytearray()  # one bit per folder id
     with db.reading() as session:
+        sheet.cold_filesystem = session.get_one(Drive, cold_id).filesystem
         sheet.numbers.held = catalogue.held_count(session, cold_id, hot.drive_id)
     for group in _grouped(walk(hot.path)):
         with db.reading() as session:
@@ -176,7 +179,7 @@ def _compare_folder(
             _sample(sheet, listing.path, name)
         else:
             continue
-        numbers.bytes += size
+        numbers.bytes += size if can_hold(sheet.cold_filesystem, size) else 0
     if listing.problem is not None and before == (numbers.new, numbers.changed):
         return
     sheet.folders_file.write(listing.path + b"\0")

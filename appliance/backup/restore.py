@@ -17,7 +17,7 @@ from appliance import events
 from appliance.backup import browse, catalogue, medium, problems
 from appliance.backup.bring_back import bring, settle
 from appliance.backup.browse import Copy
-from appliance.drives.mounts import Mount
+from appliance.drives.mounts import Mount, can_hold
 from appliance.durable import flush_filesystem
 from appliance.errors import NotFound, OutOfSpace
 from appliance.jobs.progress import Progress
@@ -27,6 +27,7 @@ OpenCold = Callable[[], AbstractContextManager[Mount]]
 SPARE = 64 << 20  # bytes left free on HOT
 NOT_THERE = N_("is no longer on the backup drive")
 IN_THE_WAY = N_("was not brought back, because something else is at the place of its folder")
+TOO_LARGE = N_("is larger than 4 GB, and the drive's format cannot hold that")
 NOT_RIGHT = N_("is damaged on the backup drive and was not brought back")
 
 
@@ -137,6 +138,9 @@ def _version(progress: Progress, wanted: Wanted, version: int) -> Iterator[tuple
 def _one(progress: Progress, cold: Mount, hot: Mount, folder: bytes, copy: Copy, done: Restored) -> None:
     target = _inside(hot, folder, copy.name)
     done.bytes += copy.size
+    if not can_hold(hot.filesystem, copy.size):
+        _complain(progress, folder, copy, TOO_LARGE, done)
+        return
     try:
         _make_folders(hot, target.parent)
     except (NotADirectoryError, FileExistsError):

@@ -167,7 +167,7 @@ def _merge(source: bytes, target: bytes) -> None:
         os.rename(source, target)
         return
     except OSError as error:
-        if error.errno not in IS_TAKEN:
+        if error.errno not in IS_TAKEN and not os.path.isdir(target):  # drivers differ in how they say "taken"
             raise
     if not os.path.isdir(target) or os.path.islink(target):
         _step_aside(target)

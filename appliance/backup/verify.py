@@ -35,7 +35,7 @@ def read_originals(pool: ThreadPoolExecutor, batch: Batch, stopped: Stopped, par
             except OSError as error:
                 item.problem, item.detail = _reading_problem(error)
 
-    _spread(pool, read, [item for item in batch.items if item.digest is None], parts)
+    _spread(pool, read, [item for item in batch.good() if item.digest is None], parts)
 
 
 def _reading_problem(error: OSError) -> tuple[str, str]:

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from appliance.backup import catalogue
+from appliance.backup import catalogue, problems
 from appliance.backup.catalogue import Held
 from appliance.backup.cold_names import Names, safe
 from appliance.backup.plan import Sheet
 from appliance.db import Database
-from appliance.drives.mounts import Mount
+from appliance.drives.mounts import Mount, can_hold
 from appliance.library.listing import UNKNOWN, Listing
 from appliance.library.scan import listing_of
 
@@ -120,7 +120,7 @@ class Cutter:
                     batch.folders.append(work)
                 work.expected += 1
                 batch.items.append(item)
-                batch.bytes += item.size
+                batch.bytes += 0 if item.problem else item.size
             work.is_whole = True
             if batch.is_full:
                 yield batch
@@ -151,7 +151,10 @@ class Cutter:
             digest = digests.get(name)
             fits = digest is not None and digest[:2] == (size, modified_ns)
             known_digest = digest[2] if digest is not None and fits else None
-            items.append(Item(work, name, size, modified_ns, row, place_name, known_digest, fits))
+            item = Item(work, name, size, modified_ns, row, place_name, known_digest, fits)
+            if not can_hold(self._cold.filesystem, size):
+                item.problem = problems.TOO_LARGE
+            items.append(item)
         return work, items
 
     def _place_name(self, name: bytes, row: Held | None, taken: dict[bytes, bytes]) -> bytes:

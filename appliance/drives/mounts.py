@@ -51,6 +51,14 @@ class NotThatDrive(ApplianceError):
     hint = N_("Nothing was written to it. Unplug it and plug in the right one.")
 
 
+FAT_LARGEST = (1 << 32) - 1  # bytes of a file on FAT32
+
+
+def can_hold(filesystem: str, size: int) -> bool:
+    """Whether a filesystem can have one file of so many bytes, however much room there is."""
+    return filesystem != "vfat" or size <= FAT_LARGEST
+
+
 @dataclass(frozen=True)
 class Mount:
     """A drive that was identified and can be used now; ask :meth:`check` again before anything that matters."""

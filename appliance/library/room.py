@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from appliance.drives.layout import INCOMING
-from appliance.drives.mounts import DriveGone, DriveMissing, Mount
+from appliance.drives.mounts import DriveGone, DriveMissing, Mount, can_hold
 from appliance.errors import ApplianceError, OutOfSpace
 from appliance.library.beneath import make_folder, open_root
 from appliance.words import N_
@@ -45,9 +45,11 @@ def free(mount: Mount) -> int:
 
 
 def check(mount: Mount, needed: int) -> None:
-    """Raises OutOfSpace, NotWritable or DriveGone when ``needed`` bytes cannot be stored."""
+    """Raises OutOfSpace, TooLargeForDrive, NotWritable or DriveGone when ``needed`` bytes cannot be stored."""
     if mount.read_only:
         raise NotWritable(drive=mount.name)
+    if not can_hold(mount.filesystem, needed):
+        raise TooLargeForDrive(drive=mount.name)
     left = free(mount)
     if needed > left:
         raise OutOfSpace(drive=mount.name, needed=said(needed), free=said(left))
@@ -62,7 +64,7 @@ def choose(mounts: Sequence[Mount], needed: int) -> Mount:
         raise DriveMissing(drive="HOT")
     for mount in mounts:
         with contextlib.suppress(DriveGone):
-            if not mount.read_only and free(mount) >= needed:
+            if not mount.read_only and can_hold(mount.filesystem, needed) and free(mount) >= needed:
                 return mount
     check(mounts[0], needed)
     return mounts[0]

@@ -244,10 +244,12 @@ def _asking() -> str:
       default_type application/json;
       add_header Cache-Control no-store always;
       add_header X-Content-Type-Options nosniff always;
+      if ($refusal = "") {{ return 503 '{NOT_READY}'; }}
       if ($refusal_status = 401) {{ return 401 $refusal; }}
       if ($refusal_status = 403) {{ return 403 $refusal; }}
+      if ($refusal_status = 413) {{ return 413 $refusal; }}
       if ($refusal_status = 507) {{ return 507 $refusal; }}
-      return 503 '{NOT_READY}';
+      return 503 $refusal;
     }}
 """
 

@@ -99,7 +99,7 @@ def known() -> ResponseReturnValue:
 
 @public
 def allowed() -> ResponseReturnValue:
-    """nginx asks before it reads an upload: 204, 401, or 507 with the words that the client shall see.
+    """nginx asks before it reads an upload: 204, or 401, 413, 503, 507 with the words that the client shall see.
 
     A yes about a person holds for a few seconds, because a phone asks for every photo; the upload itself is asked anew.
     """
