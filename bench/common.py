@@ -87,9 +87,12 @@ def cpu_seconds(processes: Iterable[psutil.Process]) -> dict[str, float]:
 
 
 class Memory(threading.Thread):
-    """The peak of some processes' memory until the block ends."""
+    """The peak of some processes' memory until the block ends.
 
-    def __init__(self, processes: Callable[[], list[psutil.Process]], every: float = 0.1) -> None:
+    Asking stops a process while its pages are counted, for some milliseconds: not more often than every half second.
+    """
+
+    def __init__(self, processes: Callable[[], list[psutil.Process]], every: float = 0.5) -> None:
         super().__init__(daemon=True)
         self.processes, self.every, self.peak = processes, every, 0
         self._done = threading.Event()

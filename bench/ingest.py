@@ -344,7 +344,7 @@ def huge(bench: Bench, gigabytes: int) -> None:
     """One file of 20 GB, made up while it is sent."""
     header = f"Authorization: Bearer {bench.running.token}\r\n"
     size = gigabytes * 1000 * MB
-    with Memory(lambda: bench.running.processes(*WITHOUT_JOBS), every=0.5) as memory:
+    with Memory(lambda: bench.running.processes(*WITHOUT_JOBS)) as memory:
         began = time.monotonic()
         with (
             socket.create_connection(("127.0.0.1", bench.running.port)) as connection,

@@ -4,6 +4,7 @@ import hashlib
 import ipaddress
 import os
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -97,14 +98,21 @@ def _blueprints() -> list[Any]:
 def _known_host() -> None:
     """Refuse names that are not ours: a hostile page that points its own name at this address (DNS rebinding)."""
     name = request.host.rsplit(":", 1)[0].strip("[]").lower()
-    if name == "localhost" or name.endswith(".local"):
+    if _is_address(name) or name == "localhost" or name.endswith(".local"):
         return
+    with station().db.reading() as session:
+        if name not in HOST_NAMES.get(session).lower().replace(",", " ").split():
+            abort(421)
+
+
+@lru_cache(maxsize=64)
+def _is_address(name: str) -> bool:
+    """Whether a host is named by its number: no foreign page can point a name of its own there."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
-        with station().db.reading() as session:
-            if name not in HOST_NAMES.get(session).lower().replace(",", " ").split():
-                abort(421)
+        return False
+    return True
 
 
 def _claimed() -> Any:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from blake3 import blake3
 
-BLOCK = 1 << 18
+BLOCK = 1 << 20  # each read and each update lets other threads in, and a change of threads costs more than a hash
 _WRITE_NOW = 2  # SYNC_FILE_RANGE_WRITE
 _libc = ctypes.CDLL(None, use_errno=True)
 

@@ -2,11 +2,15 @@
 
 ``Authorization: Bearer everpx_…`` works under ``/api/`` and for ``/metrics`` only; no other site can make a browser
 send it, so it needs no CSRF token.  Blueprints with views under ``/api/`` call :func:`protect` once.
+
+Who a token belongs to is remembered for two seconds, because a phone sends it with every photo.  Whatever request of
+this process might end a token or a person forgets them all at once; what another process ends takes the two seconds.
 """
 
+import time
 from typing import cast
 
-from flask import Blueprint, Request, request
+from flask import Blueprint, Request, Response, current_app, request
 from flask.blueprints import BlueprintSetupState
 from flask_login import current_user
 from sqlalchemy.orm import Session
@@ -18,6 +22,8 @@ from console.station import station
 
 PATHS = ("/api/", "/internal/", "/metrics")
 SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
+UPLOADS = "tus"  # the blueprint whose requests bring files, and end nobody
+REMEMBERED_S, MOST_REMEMBERED = 2.0, 100
 
 
 class TokenPerson(Person):
@@ -63,8 +69,35 @@ def _guard() -> None:
         csrf.protect()
 
 
+class Remembered:
+    """Tokens that were found good a moment ago, in one process."""
+
+    def __init__(self) -> None:
+        self._people: dict[str, tuple[float, TokenPerson]] = {}
+
+    def get(self, text: str) -> TokenPerson | None:
+        """Who came with this token less than two seconds ago."""
+        until, known = self._people.get(text, (0.0, None))
+        return known if until > time.monotonic() else None
+
+    def keep(self, text: str, known: TokenPerson) -> None:
+        """From now on, for two seconds."""
+        if len(self._people) >= MOST_REMEMBERED:
+            self._people.clear()
+        self._people[text] = (time.monotonic() + REMEMBERED_S, known)
+
+    def after(self, response: Response) -> Response:
+        """Forget everybody when a request may have ended a token or a person."""
+        if request.method not in SAFE and request.blueprint != UPLOADS:
+            self._people.clear()
+        return response
+
+
 def _install(state: BlueprintSetupState) -> None:
     app = state.app
+    if "everpx.remembered" not in app.extensions:
+        app.extensions["everpx.remembered"] = Remembered()
+        app.after_request(app.extensions["everpx.remembered"].after)
     app.login_manager.request_loader(_load)  # type: ignore[attr-defined]
 
 
@@ -72,6 +105,13 @@ def _load(asked: Request) -> TokenPerson | None:
     scheme, _, text = asked.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not asked.path.startswith(PATHS):
         return None
+    remembered: Remembered = current_app.extensions["everpx.remembered"]
+    if (known := remembered.get(text)) is None and (known := _look_up(text)) is not None:
+        remembered.keep(text, known)
+    return known
+
+
+def _look_up(text: str) -> TokenPerson | None:
     with station().db.reading() as session:
         found = tokens.who(session, text.strip())
     if found is None:

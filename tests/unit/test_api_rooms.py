@@ -1,9 +1,11 @@
 """What each room of the API does."""
 
+import time
 from collections.abc import Callable
 
 import pytest
 from flask import Flask
+from sqlalchemy import delete
 
 from appliance import plugin
 from appliance.db import Database
@@ -12,8 +14,9 @@ from appliance.health.models import Severity
 from appliance.jobs import schedule, service
 from appliance.jobs.models import Job, JobState
 from appliance.jobs.plan import Plan, Rhythm
-from appliance.people.models import Role
+from appliance.people.models import ApiToken, Role
 from appliance.words import Message
+from console.api import auth
 from tests.callers import PASSWORD, Caller
 
 
@@ -78,6 +81,23 @@ def test_tokens_are_created_listed_and_revoked(member: Caller, admin: Caller) ->
     assert admin("DELETE", f"/tokens/{made['token']['id']}").status_code == 404
     assert member("DELETE", f"/tokens/{made['token']['id']}").status_code == 204
     assert member("DELETE", "/session").status_code == 204  # its own token
+    assert member("GET", "/session").status_code == 401
+
+
+def test_a_token_that_another_process_revoked_is_remembered_for_two_seconds_at_most(
+    member: Caller, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert member("GET", "/session").status_code == 200
+    with db.writing() as session:
+        session.execute(delete(ApiToken))
+    later = time.monotonic() + auth.REMEMBERED_S
+    monkeypatch.setattr(auth.time, "monotonic", lambda: later)
+    assert member("GET", "/session").status_code == 401
+
+
+def test_whoever_was_disabled_here_is_out_at_once(member: Caller, admin: Caller) -> None:
+    assert member("GET", "/session").status_code == 200
+    assert admin("PATCH", f"/people/{member.user.id}", {"enabled": False}).status_code == 200
     assert member("GET", "/session").status_code == 401
 
 
