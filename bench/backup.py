@@ -153,10 +153,9 @@ class Station:
     """A station's database between two drives, and its job process."""
 
     def __init__(self, work: Path, drives: Drives) -> None:
-        from backup_bed import Bed
-
         from appliance.db import Database, migrate
         from appliance.places import Places
+        from tests.backup_bed import Bed
 
         self.drives, data = drives, work / "data"
         shutil.rmtree(data, ignore_errors=True)
@@ -179,9 +178,8 @@ def job(data: str, hot: str, cold: str) -> None:
 
     scan.begin(Path(hot))
     with head_start.importing():
-        from backup_bed import Reopened
-
         from appliance.backup.lean import stay_small
+        from tests.backup_bed import Reopened
 
     bed = Reopened(Path(data), Path(hot), Path(cold))
     stay_small(bed.db)

@@ -32,7 +32,7 @@ class Watcher:
         self._listeners = 0
 
     def listen(self) -> Iterator[str]:
-        """Names of what changed, as they change; "" as a heartbeat."""
+        """Names of what changed, as they change; "" as a heartbeat, the first at once: it opens the stream."""
         with self._changed:
             self._listeners += 1
             seen = dict(self._serial)
@@ -40,6 +40,7 @@ class Watcher:
                 threading.Thread(target=self._watch, name="live", daemon=True).start()
         end = time.monotonic() + LONGEST_S
         try:
+            yield ""
             while time.monotonic() < end:
                 with self._changed:
                     self._changed.wait_for(lambda: self._serial != seen, HEARTBEAT_S)  # noqa: B023

@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,7 +35,8 @@ class SocketBroker:
                 connection.settimeout(CONNECT_TIMEOUT_S)
                 connection.connect(str(self.path))
                 connection.settimeout(ANSWER_TIMEOUT_S)
-                connection.sendall(json.dumps({"verb": verb, "request": dict(request)}).encode() + b"\n")
+                with suppress(BrokenPipeError):  # who is refused at once is told so all the same
+                    connection.sendall(json.dumps({"verb": verb, "request": dict(request)}).encode() + b"\n")
                 with connection.makefile("rb") as stream:
                     line = stream.readline()
         except OSError:

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import DESKTOP, PHONE
 from playwright.sync_api import Browser, Page, expect
-from running_station import RunningStation
+
+from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.running_station import RunningStation
 
 LINK = re.compile(r'href="(/[^"#]*)')
 #: Not pages: files, streams, and what ends the sign-in.

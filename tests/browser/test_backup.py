@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import walk
-from conftest import DESKTOP, PHONE
 from playwright.sync_api import Page, expect
-from running_station import GREEN, RunningStation
+
+from tests.browser import walk
+from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.running_station import GREEN, RunningStation
 
 pytestmark = pytest.mark.browser
 PHOTOS = Path("/usr/share/backgrounds/mate/nature")

@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable
 
 import pytest
-import walk
-from conftest import DESKTOP, PHONE
 from playwright.sync_api import Page, expect
-from running_station import GREEN, RunningStation
+
+from tests.browser import walk
+from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.running_station import GREEN, RunningStation
 
 pytestmark = pytest.mark.browser
 LIVE_MS = 2000  # plug and unplug show within this

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
-import walk
-from conftest import DESKTOP, PHONE
 from playwright.sync_api import Browser, Page, expect
-from running_station import RunningStation
-from test_axe import crawl
 
+from tests.browser import walk
+from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.running_station import RunningStation
+from tests.browser.test_axe import crawl
 from tests.english import english
 
 SPEAKS = {"Accept-Language": "zh-CN,zh;q=0.9"}  # also where no page asks, but the crawl

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-import walk
-from conftest import DESKTOP, PHONE
 from playwright.sync_api import Browser, Page, expect
-from running_station import RunningStation
+
+from tests.browser import walk
+from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.running_station import RunningStation
 
 
 @pytest.fixture

@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterator
 
 import pytest
-import walk
-from conftest import DESKTOP, PHONE
 from playwright.sync_api import Browser, Page, Response, expect
-from running_station import RunningStation
+
+from tests.browser import walk
+from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.running_station import RunningStation
 
 HEAVIEST = 150_000  # bytes over the wire on the first visit, without photos
 

@@ -4,10 +4,11 @@ import re
 from collections.abc import Callable
 
 import pytest
-import walk
-from conftest import PHONE
 from playwright.sync_api import Browser, Page, expect
-from running_station import BLUE, GREEN, RunningStation
+
+from tests.browser import walk
+from tests.browser.conftest import PHONE
+from tests.browser.running_station import BLUE, GREEN, RunningStation
 
 pytestmark = pytest.mark.browser
 

@@ -4,7 +4,8 @@ import re
 from urllib.parse import quote
 
 from playwright.sync_api import Page, expect
-from running_station import RunningStation
+
+from tests.browser.running_station import RunningStation
 
 PASSWORD = "four green words here"
 SLOW = 90_000  # ms; a drive is prepared by real programs

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from drive_station import Station
-from loop_drives import LoopDrives, Root
 
 from appliance.db import Database
 from appliance.places import Places
+from tests.component.drive_station import Station
+from tests.component.loop_drives import LoopDrives, Root
 
 
 @pytest.fixture

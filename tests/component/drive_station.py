@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from loop_drives import LoopDrives, Root
 from sqlalchemy import select
 
 from appliance import events, identity
@@ -21,6 +20,7 @@ from appliance.jobs.models import Job, JobState
 from appliance.jobs.progress import Progress
 from appliance.jobs.worker import HEAD_STARTS
 from appliance.places import Places
+from tests.component.loop_drives import LoopDrives, Root
 
 
 class Station:

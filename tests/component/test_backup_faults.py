@@ -6,7 +6,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from backup_bed import Bed, check_complete, check_invariants, files_below, killed_run, loop_mount, unmount
 from sqlalchemy import select, update
 
 from appliance import events
@@ -23,6 +22,7 @@ from appliance.jobs.progress import Cancelled, Paused
 from appliance.library.models import Folder, StoredFile
 from appliance.places import Places
 from appliance.words import Message
+from tests.backup_bed import Bed, check_complete, check_invariants, files_below, killed_run, loop_mount, unmount
 
 pytestmark = pytest.mark.component
 

@@ -11,13 +11,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from backup_bed import Bed, check_complete, check_invariants, files_below, killed_run
 from sqlalchemy import update
 
 from appliance.backup.models import ColdFile, RunState
 from appliance.backup.policy import BRAKE_FILES
 from appliance.db import Database, now
 from appliance.places import Places
+from tests.backup_bed import Bed, check_complete, check_invariants, files_below, killed_run
 
 pytestmark = pytest.mark.component
 

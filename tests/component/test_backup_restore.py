@@ -9,7 +9,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from backup_bed import Bed, files_below
 from sqlalchemy import select, text, update
 
 from appliance.backup import browse, drill, problems, restore, run, service
@@ -19,6 +18,7 @@ from appliance.drives import layout
 from appliance.drives.models import DriveRole
 from appliance.errors import NotFound
 from appliance.places import Places
+from tests.backup_bed import Bed, files_below
 
 pytestmark = pytest.mark.component
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from backup_bed import Bed, check_complete, check_invariants, fat_mount, files_below
 from sqlalchemy import select
 
 from appliance.backup import not_copied, plan, policy
@@ -18,6 +17,7 @@ from appliance.drives import layout
 from appliance.library.models import StoredFile
 from appliance.people import handover
 from appliance.places import Places
+from tests.backup_bed import Bed, check_complete, check_invariants, fat_mount, files_below
 
 pytestmark = pytest.mark.component
 

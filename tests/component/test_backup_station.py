@@ -7,8 +7,6 @@ import time
 from pathlib import Path
 
 import pytest
-from backup_bed import files_below
-from drive_station import Station
 from sqlalchemy import select
 
 from appliance.backup import service
@@ -16,6 +14,8 @@ from appliance.backup.models import BackupRun, Drill, RunState
 from appliance.drives.models import Drive, DriveRole, PowerState
 from appliance.jobs.models import Job, JobState
 from appliance.jobs.service import recover
+from tests.backup_bed import files_below
+from tests.component.drive_station import Station
 
 pytestmark = pytest.mark.component
 

@@ -11,8 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from drive_station import Station
-from loop_drives import until
 from sqlalchemy import select, update
 
 from appliance.drives import marker, power, records, service
@@ -24,6 +22,8 @@ from appliance.jobs import service as jobs
 from appliance.jobs.models import Job, JobState, Wish
 from appliance.jobs.progress import Cancelled, Progress
 from appliance.words import Message
+from tests.component.drive_station import Station
+from tests.component.loop_drives import until
 
 pytestmark = pytest.mark.component
 HOT, COLD = DriveRole.HOT, DriveRole.COLD

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from loop_drives import USER, LoopDrives, Root, until
 
 from appliance.drives import inventory
 from appliance.drives.layout import MARKER
 from appliance.drives.watch import Watch
 from appliance.errors import ApplianceError
 from appliance.places import Places
+from tests.component.loop_drives import USER, LoopDrives, Root, until
 
 pytestmark = pytest.mark.component
 FILESYSTEMS = ["ext4", "exfat", "btrfs"]

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from loop_drives import USER, LoopDrives, Root, until
 
 from appliance import identity
 from appliance.db import Database
@@ -21,6 +20,7 @@ from appliance.drives.mounts import DriveMissing
 from appliance.errors import ApplianceError
 from appliance.jobs.models import Job, JobState
 from appliance.places import Places
+from tests.component.loop_drives import USER, LoopDrives, Root, until
 
 pytestmark = pytest.mark.component
 

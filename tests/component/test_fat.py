@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from backup_bed import Bed, check_invariants, fat_mount, files_below
 from sqlalchemy import func, select, update
 
 from appliance import identity
@@ -25,6 +24,7 @@ from appliance.people import service, tokens
 from appliance.people.audit import By
 from appliance.people.models import Role
 from appliance.places import Places
+from tests.backup_bed import Bed, check_invariants, fat_mount, files_below
 from tests.component.front_door import free_port, nginx
 from tests.component.test_tus import Running
 from tests.hot_drive import hand_over

@@ -12,7 +12,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from front_door import Application, Request, application, free_port, nginx, told, wait_for
 
 from appliance.drives import records
 from appliance.drives.layout import INCOMING
@@ -20,6 +19,7 @@ from appliance.drives.records import FOLDER_MARK, FOLDER_PREFIX, Record
 from appliance.errors import ProgramFailed
 from appliance.places import Places
 from appliance.web import service
+from tests.component.front_door import Application, Request, application, free_port, nginx, told, wait_for
 
 pytestmark = pytest.mark.component
 Answer = tuple[int, dict[str, str], bytes]

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from drive_station import Station
 
 from appliance import events, recovery
 from appliance.backup import station_copy
@@ -11,6 +10,7 @@ from appliance.db import Database, migrate
 from appliance.drives.models import DriveRole
 from appliance.drives.rescue import within_reach
 from appliance.people.models import User
+from tests.component.drive_station import Station
 
 pytestmark = pytest.mark.component
 

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from front_door import free_port, wait_for
 
 from appliance.station import loop_drives, mount_table
 from appliance.station.home import APP, run_folder
+from tests.component.front_door import free_port, wait_for
 
 pytestmark = pytest.mark.component
 needs_root = pytest.mark.skipif(os.geteuid() != 0 and not os.environ.get("CI"), reason="needs root")

@@ -12,7 +12,6 @@ from typing import Any
 
 import psutil
 import pytest
-import strangers_plugin
 from sqlalchemy import select
 
 from appliance import recovery
@@ -24,6 +23,7 @@ from appliance.jobs.models import Job, JobState, Schedule, Wish
 from appliance.jobs.plan import Plan, Rhythm
 from appliance.places import Places
 from appliance.words import Message
+from tests import strangers_plugin
 
 pytestmark = pytest.mark.component
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drive_station import Station
 
 from appliance.drives import inventory
+from tests.component.drive_station import Station
 
 pytestmark = pytest.mark.component
 SEEN_WITHIN_S = 2.0

@@ -5,7 +5,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from backup_bed import Bed
 from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +26,7 @@ from appliance.library.listing import UNKNOWN
 from appliance.library.names import portable_problem
 from appliance.library.scan import walk
 from appliance.places import Places
+from tests.backup_bed import Bed
 
 LIMITS = brake.Limits(share=25, files=20)
 

@@ -101,6 +101,20 @@ def test_no_file_has_a_name_that_says_nothing() -> None:
     assert [name_of(path) for path in SOURCES if path.stem in empty] == []
 
 
+def test_tests_call_one_another_by_their_whole_names() -> None:
+    """Two floors may each have a conftest or a test of the same name, and pytest takes them all at once."""
+    tests = [path for path in (HOUSE / "tests").rglob("*.py")]
+    assert {path.parent for path in tests} == {path.parent for path in tests if path.name == "__init__.py"}
+    short = {path.stem for path in tests}
+    found = []
+    for path in tests:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            found += [f"{path.name}: say tests.….{name}" for name in names if name in short]
+    assert found == []
+
+
 def test_no_loose_ends() -> None:
     word = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
     assert [name_of(path) for path in [*SOURCES, *TEMPLATES] if word.search(path.read_text())] == []

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-from backup_bed import Bed
 from sqlalchemy.orm import Session
 
 from appliance import plugin
@@ -21,6 +20,7 @@ from appliance.jobs.worker import HEAD_STARTS
 from appliance.library import scan
 from appliance.library.listing import Entry
 from appliance.places import Places
+from tests.backup_bed import Bed
 
 
 def fill(top: Path, folders: int, files: int) -> None:

@@ -1,0 +1,1 @@
+"""Tests of Everpx: three floors (unit, component, browser), and what they share."""

@@ -1,0 +1,1 @@
+"""The browser floor: a running station, looked at with Chromium."""

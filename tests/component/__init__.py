@@ -1,0 +1,1 @@
+"""The component floor: the real programs on throw-away state."""

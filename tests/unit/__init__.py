@@ -1,0 +1,1 @@
+"""The unit floor: no root, no network; a real SQLite file."""
