@@ -1,10 +1,12 @@
 """The whole console on a real database, without nginx and without a server."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from flask import Flask
 from jinja2.bccache import Bucket, BytecodeCache
+from werkzeug.routing import Rule
 
 from appliance import identity
 from appliance.db import Database
@@ -35,6 +37,23 @@ class Templates(BytecodeCache):
 def templates() -> Templates:
     """Compiled once for all tests: that alone took a fifth of the floor's time."""
     return Templates()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def addresses() -> Iterator[None]:
+    """What Werkzeug compiles for each rule, kept for the next application: its text is the same for the same rule."""
+    made: dict[Any, Any] = {}
+    compile_one = Rule._compile_builder
+
+    def once(rule: Rule, append_unknown: bool = True) -> Any:
+        key = (rule.rule, tuple(rule._trace), repr(rule.defaults), append_unknown)
+        if key not in made:
+            made[key] = compile_one(rule, append_unknown)
+        return made[key]  # takes the rule itself, and through it its converters, as an argument
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", once)
+        yield
 
 
 @pytest.fixture
