@@ -4,9 +4,11 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+SLOWEST = 10  # a floor; so that growth is seen before it hurts
+
 
 def main() -> None:
-    """Print how each floor went, and the names of what failed or was skipped and why."""
+    """Print how each floor went, the names of what failed or was skipped and why, and what took longest."""
     reports = Path(sys.argv[1])
     print((reports / "floors.txt").read_text())
     for report in sorted(reports.glob("*.xml")):
@@ -18,6 +20,13 @@ def main() -> None:
             print(f"  failed: {case.get('classname')}::{case.get('name')}")
         for why in sorted({str(c.find("skipped").get("message")) for c in skipped}):  # type: ignore[union-attr]
             print(f"  skipped: {why}")
+        for case in sorted(cases, key=seconds, reverse=True)[:SLOWEST]:
+            print(f"  {seconds(case):6.1f} s  {case.get('classname')}::{case.get('name')}")
+
+
+def seconds(case: ElementTree.Element) -> float:
+    """How long a test took, with what it set up and took down."""
+    return float(case.get("time") or 0)
 
 
 if __name__ == "__main__":

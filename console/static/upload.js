@@ -115,9 +115,24 @@ async function isHere(digest) {
   return (await answer.json()).known.includes(digest);
 }
 
+/* tus-js-client takes every answer to "how far is it?" but a good one for "there is no such upload", forgets what has
+   arrived and begins anew.  Only an upload that is really gone begins anew; the rest is an error like any other. */
+function onlyGoneIsGone(asked, answer) {
+  const status = answer.getStatus();
+  if (asked.getMethod() !== "HEAD" || status < 400 || [404, 410].includes(status)) return;
+  throw Object.assign(new Error(`how far: ${status}`), { answer });
+}
+
+const answerTo = (error) => error.originalResponse || error.causingError?.answer;
+
+function worthAnother(error) {
+  const status = answerTo(error)?.getStatus() || 0;
+  return navigator.onLine && (status < 400 || status >= 500 || [409, 423].includes(status));
+}
+
 function told(error) {
-  const response = error.originalResponse;
-  if (!response) return null; /* nobody answered */
+  const response = answerTo(error);
+  if (!response || (response !== error.originalResponse && response.getStatus() >= 500)) return null; /* not there */
   if (response.getStatus() === 401) return words.signin;
   try {
     const said = JSON.parse(response.getBody());
@@ -139,6 +154,8 @@ function send(entry, digest) {
       retryDelays: [0, 1000, 3000, 5000, 10000, 20000],
       storeFingerprintForResuming: true,
       removeFingerprintOnSuccess: true,
+      onAfterResponse: onlyGoneIsGone,
+      onShouldRetry: worthAnother,
       onProgress: (sent) => { entry.sent = sent; draw(entry); drawTotal(); },
       onSuccess: () => { entry.become("safe"); finished(); },
       onError: (error) => {

@@ -43,6 +43,12 @@ class RunningStation:
         """Plug a drive in."""
         self._move("plug", name)
 
+    def kill(self, word: str) -> None:
+        """Kill the process whose command says this word (``console.serve``, ``nginx``); the launcher sees to it."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        (found,) = (pid for pid in children if word in Path(f"/proc/{pid}/cmdline").read_bytes().decode())
+        os.kill(int(found), signal.SIGKILL)
+
     def _move(self, action: str, name: str) -> None:
         argv = [sys.executable, "-m", "appliance.station", "--data", str(self.data), action, name]
         subprocess.run(argv, cwd=REPO, check=True, capture_output=True, timeout=60)

@@ -1,10 +1,12 @@
 """Uploads through the real nginx into the real console, which is killed while they come."""
 
+import base64
 import http.client
 import io
 import json
 import os
 import random
+import socket
 import subprocess
 import sys
 import threading
@@ -23,7 +25,7 @@ from appliance import identity
 from appliance.db import Database
 from appliance.drives.layout import INCOMING
 from appliance.drives.mounts import Mount
-from appliance.library.models import Folder, StoredFile
+from appliance.library.models import Folder, StoredFile, Upload
 from appliance.people import service, tokens
 from appliance.people.audit import By
 from appliance.people.models import Role
@@ -47,10 +49,10 @@ class Running:
 
     def start(self) -> None:
         """Start the console and wait until it answers."""
-        socket = self.places.run / "console.sock"
-        socket.unlink(missing_ok=True)
+        door = self.places.run / "console.sock"
+        door.unlink(missing_ok=True)
         self.console = subprocess.Popen([sys.executable, "-m", "console.serve"], cwd=ROOT, env=dict(os.environ))
-        wait_for(socket.exists, 30)
+        wait_for(door.exists, 30)
 
     def kill(self) -> None:
         """As a power cut would."""
@@ -82,9 +84,24 @@ class Running:
 
 
 @pytest.fixture
+def place(places: Places, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """Where the HOT drive is: a folder, or a real ext4 drive of so many megabytes."""
+    path = places.mounts / "HOT-1"
+    path.mkdir()
+    if not (megabytes := getattr(request, "param", 0)):
+        yield path
+        return
+    device = request.getfixturevalue("loops").make("small", "ext4", megabytes)
+    subprocess.run(["mount", f"/dev/{device}", str(path)], check=True, timeout=60)
+    yield path
+    subprocess.run(["umount", str(path)], check=True, timeout=60)
+
+
+@pytest.fixture
 def station(
     db: Database,
     places: Places,
+    place: Path,
     program: Callable[[str], str],
     monkeypatch: pytest.MonkeyPatch,
     quick_passwords: None,
@@ -98,7 +115,7 @@ def station(
     with db.writing() as session:
         anna = service.add(session, By(), name="Anna", password="four quiet red bicycles", role=Role.ADMIN)
         token = tokens.create(session, By(), anna, "test")[1]
-    running = Running(places, hand_over(db, places, places.mounts / "HOT-1"), port, token)
+    running = Running(places, hand_over(db, places, place), port, token)
     running.start()
     try:
         with nginx(places, port):
@@ -158,6 +175,37 @@ def test_a_stranger_is_turned_away_before_a_byte_is_kept(station: Running) -> No
     status, said = station.put("a.bin", b"x" * 100_000, token="everpx_wrong")
     assert (status, said["error"]) == (401, "not_signed_in")
     assert station.files() == {} and station.spool() == []
+
+
+def begin(running: Running, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, str]:
+    """Say what would come, send no more of it than ``body``, and wait for the answer."""
+    given = {"Authorization": f"Bearer {running.token}"} | {name.replace("_", "-"): headers[name] for name in headers}
+    head = "".join(f"{name}: {value}\r\n" for name, value in given.items())
+    with socket.create_connection(("127.0.0.1", running.port), 10) as connection:
+        connection.sendall(f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{head}\r\n".encode() + body)
+        with http.client.HTTPResponse(connection) as answer:
+            answer.begin()
+            return answer.status, str(json.loads(answer.read())["error"])
+
+
+@pytest.mark.parametrize("place", [64], indirect=True)
+def test_20_gb_for_a_full_drive_are_refused_before_the_first_byte(station: Running, db: Database, place: Path) -> None:
+    kept = os.urandom(30_000_000)
+    assert station.put("kept.bin", kept)[0] == 201
+    wait_for(lambda: station.spool() == [])
+    before, huge = os.statvfs(place).f_bfree, "20000000000"
+    name = "filename " + base64.b64encode(b"huge.mp4").decode()
+    tus = {"Tus_Resumable": "1.0.0", "Upload_Length": huge, "Upload_Metadata": name}
+    refused = (507, "out_of_space")
+    assert begin(station, "PUT", "/api/v1/files/huge.mp4", Content_Length=huge) == refused
+    assert begin(station, "POST", "/api/v1/uploads", Content_Length="0", **tus) == refused
+    piece = {"Content_Length": "1000000", "Content_Type": "application/offset+octet-stream"}
+    assert begin(station, "POST", "/api/v1/uploads", bytes(1_000_000), **piece, **tus) == refused
+    assert station.spool() == [] and os.statvfs(place).f_bfree == before
+    assert station.files() == {"Anna/Files/kept.bin": blake3(kept).digest()}
+    with db.reading() as session:
+        assert session.scalars(select(Upload)).all() == []
+    assert station.put("small.bin", b"there is room for this")[0] == 201
 
 
 def test_what_was_acknowledged_survives_every_kill(station: Running, db: Database) -> None:
