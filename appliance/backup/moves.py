@@ -20,7 +20,8 @@ from appliance.backup import catalogue, medium
 from appliance.backup.models import ColdFile
 from appliance.backup.plan import Sheet
 from appliance.db import Database
-from appliance.library.scan import Entry, listing_of
+from appliance.library.listing import Entry
+from appliance.library.scan import listing_of
 
 SURELY = 14  # e**-14: once in a million such plans, as many rewritten files as the brake asks about go unseen
 TABLES = """

@@ -1,6 +1,8 @@
 """Fixtures of the floor where real programs run; each skips at home and fails in CI without what it needs."""
 
+import ctypes
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,7 +11,21 @@ import pytest
 from appliance.db import Database
 from appliance.places import Places
 from tests.component.drive_station import Station
-from tests.component.loop_drives import LoopDrives, Root
+from tests.component.loop_drives import LoopDrives, Root, let_others_pass
+
+CLONE_NEWNS = 0x20000  # linux/sched.h: a view of mounts of one's own
+
+
+def pytest_configure() -> None:
+    """Let each process of tests mount in its own view, so that several may run at once.
+
+    In a shared one, a sandbox that one test starts would take along, and hold, the drives of all the others.
+    """
+    if os.geteuid() != 0:
+        return
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS):
+        raise OSError(ctypes.get_errno(), "no view of mounts of our own")
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True, timeout=10)
 
 
 @pytest.fixture
@@ -29,8 +45,7 @@ def loops(tmp_path: Path, program: Callable[[str], str]) -> Iterator[LoopDrives]
 @pytest.fixture
 def root(places: Places, loops: LoopDrives) -> Iterator[Root]:
     """A running root daemon that may touch ``loops`` and nothing else."""
-    for folder in (places.run, *places.run.parents[:3]):  # pytest keeps its folders to itself; another user must pass
-        folder.chmod(folder.stat().st_mode | 0o011)
+    let_others_pass(places.run)
     daemon = Root(places, loops)
     yield daemon
     daemon.close()

@@ -16,6 +16,7 @@ import pytest
 from appliance.broker import protocol
 from appliance.broker.client import Refusal, SocketBroker
 from appliance.errors import BrokerUnavailable
+from tests.component.loop_drives import let_others_pass
 
 pytestmark = pytest.mark.component
 
@@ -113,8 +114,7 @@ def open_path(tmp_path: Path) -> None:
     """Let other users reach the socket's folder."""
     if os.geteuid() != 0:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("this test needs root")
-    for folder in (tmp_path, *tmp_path.parents[:3]):
-        folder.chmod(folder.stat().st_mode | 0o011)
+    let_others_pass(tmp_path)
 
 
 ASK = """
