@@ -7,6 +7,7 @@ from appliance.drives import models as drives
 from appliance.health import models as health
 from appliance.jobs import models as jobs
 from appliance.library import models as library
+from appliance.library.albums import models as albums
 from appliance.people import models as people
 
-__all__ = ["Base", "backup", "drives", "events", "health", "jobs", "library", "people", "plugin", "settings"]
+__all__ = ["Base", "albums", "backup", "drives", "events", "health", "jobs", "library", "people", "plugin", "settings"]

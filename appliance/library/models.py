@@ -5,8 +5,9 @@ Disposable: a scan of the drives rebuilds all of it.
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Index, String, Table, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from appliance.db import Base, ShortText, UtcTime, now
@@ -66,6 +67,8 @@ class Media(Base):
     __tablename__ = "media"
     __table_args__ = (
         Index("ix_media_timeline", "user_id", "taken", "id"),
+        Index("ix_media_family", "taken", "id", sqlite_where=text("shared = 1")),
+        Index("ix_media_unwritten", "id", sqlite_where=text("written = 0")),  # few
         Index("ix_media_preview", "preview", "id"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -83,7 +86,70 @@ class Media(Base):
     longitude: Mapped[float | None]
     preview: Mapped[PreviewState] = mapped_column(default=PreviewState.WAITING)
     placeholder: Mapped[str] = mapped_column(ShortText, default="")  # "#rrggbb", the picture's mean colour
+    # What its owner says of it.  ``written`` is False until the file beside the photo says the same (library.notes).
+    title: Mapped[str] = mapped_column(ShortText, default="", server_default="")
+    description: Mapped[str] = mapped_column(Text, default="", server_default="")
+    favourite: Mapped[bool] = mapped_column(default=False, server_default=text("0"))
+    rating: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # 0 none, 1 to 5
+    shared: Mapped[bool] = mapped_column(default=False, server_default=text("0"))  # "ours": in the family's library
+    edited: Mapped[datetime | None] = mapped_column(UtcTime)
+    written: Mapped[bool] = mapped_column(default=True, server_default=text("1"))
+    tags: Mapped[list["Tag"]] = relationship(secondary="media_tag", lazy="raise", order_by="Tag.name")
     file: Mapped[StoredFile] = relationship(lazy="raise")
+
+
+class Tag(Base):
+    """A word that a family puts on photos; the same word for all of them."""
+
+    __tablename__ = "tag"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(255, collation="NOCASE"), unique=True)
+
+
+media_tag = Table(
+    "media_tag",
+    Base.metadata,
+    Column("media_id", ForeignKey("media.id", ondelete="CASCADE"), primary_key=True),
+    Column("tag_id", ForeignKey("tag.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+
+class Keepsake(Base):
+    """What a person said of a photo whose row went: a rename on a computer, a lost database.
+
+    It is given back when the same bytes are this person's again (library.keepsakes).
+    """
+
+    __tablename__ = "keepsake"
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    digest: Mapped[bytes] = mapped_column(primary_key=True)
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON)  # title, description, favourite, rating, shared, tags
+    kept: Mapped[datetime] = mapped_column(UtcTime, default=now)
+
+
+class Tombstone(Base):
+    """Bytes that a person deleted here: their phone is told not to send them again."""
+
+    __tablename__ = "tombstone"
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    digest: Mapped[bytes] = mapped_column(primary_key=True)
+    deleted: Mapped[datetime] = mapped_column(UtcTime, default=now)
+
+
+class BinnedFile(Base):
+    """A deleted file that can still be brought back; its bytes lie in the drive's bin until ``expires``."""
+
+    __tablename__ = "binned_file"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    drive_id: Mapped[int] = mapped_column(ForeignKey("drive.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)  # whose it was
+    path: Mapped[bytes]  # where it was, relative to the drive
+    stored_as: Mapped[bytes]  # where it lies now, relative to the drive
+    size: Mapped[int]
+    digest: Mapped[bytes | None]
+    binned: Mapped[datetime] = mapped_column(UtcTime, default=now)
+    binned_by: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
+    expires: Mapped[datetime] = mapped_column(UtcTime, index=True)
 
 
 class MediaMonth(Base):

@@ -70,6 +70,21 @@ class ApiToken(Base):
     last_used: Mapped[datetime | None] = mapped_column(UtcTime)
 
 
+class DevicePassword(Base):
+    """A password for one device or program that cannot open a sign-in page; shown once, revocable by itself.
+
+    It opens files and uploads, never the console.
+    """
+
+    __tablename__ = "device_password"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    secret_hash: Mapped[str] = mapped_column(ShortText, unique=True)  # SHA-256: it is 128 random bits, not chosen
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(ShortText)  # "Anna's iPhone"
+    created: Mapped[datetime] = mapped_column(UtcTime, default=now)
+    last_used: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
 class Throttle(Base):
     """Failed guesses, per account and per source; survives a restart."""
 

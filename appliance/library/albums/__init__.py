@@ -1,0 +1,1 @@
+"""Albums, who they are shared with, links for guests, and saved filters."""

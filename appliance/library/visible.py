@@ -1,0 +1,52 @@
+"""Who may see which photo, and who may change it: one rule, in the query itself.
+
+A photo is seen by its owner; by the whole family when its owner made it "ours"; by whoever an album that its owner put
+it in is shared with; of an archived person by admins.  Being an admin shows nothing else.  A guest with a link sees
+what the owners themselves put in that link's album, and nothing more: nobody can pass on what was only shown to them.
+Only the owner changes or deletes.
+
+Every query that hands out a photo takes its condition from here; ``tests/unit/test_visible.py`` asks each role for each
+kind of object.
+"""
+
+from sqlalchemy import ColumnElement, exists, false, or_, select
+
+from appliance.library.albums.models import Album, AlbumItem, AlbumMember, PublicLink
+from appliance.library.models import Media
+from appliance.people.models import Role, User, UserState
+
+
+def by_person(viewer: User) -> ColumnElement[bool]:
+    """The photos that a member of the family may see."""
+    in_albums = _in_an_album(AlbumItem.album_id.in_(select(Album.id).where(album_seen_by(viewer))))
+    archived: ColumnElement[bool] = false()
+    if viewer.role is Role.ADMIN:
+        archived = Media.user_id.in_(select(User.id).where(User.state == UserState.ARCHIVED))
+    return or_(Media.user_id == viewer.id, Media.shared.is_(True), in_albums, archived)
+
+
+def by_link(link: PublicLink) -> ColumnElement[bool]:
+    """The photos that a guest with this link may see; whether it still holds is asked before."""
+    return _in_an_album(AlbumItem.album_id == link.album_id)
+
+
+def _in_an_album(which: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Put into such an album by whom it belongs to."""
+    return exists().where(AlbumItem.media_id == Media.id, AlbumItem.added_by == Media.user_id, which)
+
+
+def changeable_by(person: User) -> ColumnElement[bool]:
+    """The photos that somebody may edit or delete: their own."""
+    return Media.user_id == person.id
+
+
+def album_seen_by(viewer: User) -> ColumnElement[bool]:
+    """The albums that a member of the family may open."""
+    with_me = select(AlbumMember.album_id).where(AlbumMember.user_id == viewer.id)
+    return or_(Album.user_id == viewer.id, Album.id.in_(with_me))
+
+
+def album_filled_by(person: User) -> ColumnElement[bool]:
+    """The albums that somebody may add photos to; only its owner changes anything else of an album."""
+    may_add = select(AlbumMember.album_id).where(AlbumMember.user_id == person.id, AlbumMember.may_add.is_(True))
+    return or_(Album.user_id == person.id, Album.id.in_(may_add))
