@@ -50,7 +50,7 @@ floor types mypy
 floor imports lint-imports
 floor unit tests unit -n 2
 if [ -z "$fast" ]; then
-    floor component tests component
+    floor component tests component -n 2 --dist worksteal # each process mounts in a view of its own
     floor browser tests browser
 fi
 

@@ -94,16 +94,16 @@ def test_a_drive_is_shown_handed_over_pulled_and_back_in_use(
 ) -> None:
     device = loops.make("blue", "ext4")
     started = time.monotonic()
-    until(lambda: devices(places) == ["blue"], 2)
+    until(lambda: devices(places) == ["blue"])
     assert time.monotonic() - started < 2
     drive = hand_over(db, places, device, DriveRole.HOT, filesystem)
     assert is_usable(db, places, drive.id)
     assert (places.mounts / "HOT-1/everpx-drive.json").stat().st_uid == pwd.getpwnam(USER).pw_uid
     loops.pull("blue")
-    until(lambda: devices(places) == [], 2)
+    until(lambda: devices(places) == [])
     until(lambda: not (places.mounts / "HOT-1").is_mount(), 15)
     loops.plug("blue")
-    until(lambda: devices(places) == ["blue"], 2)
+    until(lambda: devices(places) == ["blue"])
     until(lambda: is_usable(db, places, drive.id), 20)
 
 
@@ -111,7 +111,7 @@ def test_after_a_killed_worker_the_next_start_finds_its_drives(
     worker: "subprocess.Popen[bytes]", db: Database, places: Places, loops: LoopDrives, root: Root
 ) -> None:
     device = loops.make("blue")
-    until(lambda: devices(places) == ["blue"], 2)
+    until(lambda: devices(places) == ["blue"])
     drive = hand_over(db, places, device, DriveRole.HOT)
     worker.kill()
     worker.wait()
@@ -127,7 +127,7 @@ def test_the_stations_user_alone_can_do_nothing_to_a_drive(
     worker: "subprocess.Popen[bytes]", db: Database, places: Places, loops: LoopDrives
 ) -> None:
     device = loops.make("blue")
-    until(lambda: devices(places) == ["blue"], 2)
+    until(lambda: devices(places) == ["blue"])
     hand_over(db, places, device, DriveRole.HOT)
     for script in (
         f"cat /dev/{device}",
