@@ -181,9 +181,22 @@ def job(data: str, hot: str, cold: str) -> None:
         from appliance.backup.lean import stay_small
         from tests.backup_bed import Reopened
 
-    bed = Reopened(Path(data), Path(hot), Path(cold))
+    bed = Reopened(Path(data), Path(hot), Path(cold), job_id=0)
     stay_small(bed.db)
     bed.run()
+
+
+#: The least that any program does to find out that nothing changed: it looks at every file of the source once.
+BARE = """if True:
+    import os, sys
+    waiting = [sys.argv[1]]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                entry.stat(follow_symlinks=False)
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+"""
 
 
 def empty(drives: Drives) -> None:
@@ -224,6 +237,10 @@ def compare(work: Path, drives: Drives, name: str, rounds: int) -> None:
                     peak = max(peak, memory) if run is None else peak
     for each in passes:
         tell(each, statistics.median(ours[each]), statistics.median(theirs[each]), peak_pss_mb=peak)
+    if "nochange" in passes:
+        bare = statistics.median(timed([sys.executable, "-c", BARE, str(drives.hot)], drives)[0] for _ in range(3))
+        ratio = bare / statistics.median(theirs["nochange"])
+        print(f"{'note':12} one thread that only looks at every file of the source: {bare:.2f} s, ratio {ratio:.2f}")
 
 
 def memory(work: Path, drives: Drives, count: int) -> None:

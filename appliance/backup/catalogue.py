@@ -36,6 +36,23 @@ class Held(NamedTuple):
     digest: bytes
 
 
+class Read(NamedTuple):
+    """A HOT file as it was when somebody read it."""
+
+    size: int
+    modified_ns: int
+    digest: bytes
+
+
+#: Statements on many rows whose columns need no conversion are written out: each row costs a third.
+HELD = """select folder_id, name, id, stored_as, size, modified_ns, digest from cold_file
+    where cold_drive_id = ? and folder_id in ({})"""
+READ = """select folder_id, name, size, modified_ns, digest from stored_file
+    where digest is not null and (folder_id, name) in (values {})"""
+EVERY = """select folder_id, coalesce(stored_as, name), digest from cold_file
+    where cold_drive_id = ? order by folder_id, name"""
+
+
 def chunk(values: Sequence[T], at: int) -> Sequence[T]:
     """The values from ``at`` on for one IN (…), the last one repeated up to a power of two.
 
@@ -60,9 +77,19 @@ def folders(session: Session, cold_id: int, hot_id: int, paths: Sequence[bytes])
 
 def held(session: Session, cold_id: int, folder_id: int) -> dict[bytes, Held]:
     """The files of one folder as the COLD drive holds them, by HOT's name."""
-    columns = (ColdFile.name, ColdFile.id, ColdFile.stored_as, ColdFile.size, ColdFile.modified_ns, ColdFile.digest)
-    rows = session.execute(select(*columns).where(ColdFile.cold_drive_id == cold_id, ColdFile.folder_id == folder_id))
-    return {name: Held(number, place, size, time, digest) for name, number, place, size, time, digest in rows}
+    return held_in(session, cold_id, [folder_id]).get(folder_id, {})
+
+
+def held_in(session: Session, cold_id: int, folder_ids: Sequence[int]) -> dict[int, dict[bytes, Held]]:
+    """The same of several folders; one that the COLD drive holds nothing of is left out."""
+    found: dict[int, dict[bytes, Held]] = {}
+    connection = session.connection()
+    for at in range(0, len(folder_ids), CHUNK):
+        ids = chunk(folder_ids, at)
+        rows = connection.exec_driver_sql(HELD.format(", ".join("?" * len(ids))), (cold_id, *ids))
+        for folder_id, name, *facts in rows:
+            found.setdefault(folder_id, {})[name] = Held(*facts)
+    return found
 
 
 def held_count(session: Session, cold_id: int, hot_id: int) -> int:
@@ -84,6 +111,18 @@ def known_digests(session: Session, folder_id: int) -> dict[bytes, tuple[int, in
     columns = (StoredFile.name, StoredFile.size, StoredFile.modified_ns, StoredFile.digest)
     rows = session.execute(select(*columns).where(StoredFile.folder_id == folder_id, StoredFile.digest.is_not(None)))
     return {name: (size, modified, digest) for name, size, modified, digest in rows if digest}
+
+
+def digests_of(session: Session, files: Sequence[tuple[int, bytes]]) -> dict[tuple[int, bytes], Read]:
+    """Those of these HOT files, each a folder's id and a name, that somebody has read."""
+    found = {}
+    connection = session.connection()
+    for at in range(0, len(files), CHUNK):
+        part = chunk(files, at)
+        values = [value for pair in part for value in pair]
+        rows = connection.exec_driver_sql(READ.format(", ".join(["(?, ?)"] * len(part))), tuple(values))
+        found.update({(folder_id, name): Read(*facts) for folder_id, name, *facts in rows})
+    return found
 
 
 def ensure_folders(session: Session, hot_id: int, paths: Sequence[bytes]) -> dict[bytes, int]:
@@ -173,28 +212,29 @@ def forget_folders(session: Session, cold_id: int, ids: Sequence[int]) -> None:
 
 
 def every_file(connection: Connection, cold_id: int) -> Iterator[tuple[str, bytes, bytes]]:
-    """(HOT tag, path below it on COLD, digest) of every file a COLD drive holds, streamed folder by folder."""
+    """(HOT tag, path below it on COLD, digest) of every file a COLD drive holds, streamed folder by folder.
+
+    Call in a transaction: the folders and the files are two streams.
+    """
     from appliance.drives.models import Drive
 
-    rows = connection.execution_options(yield_per=2000).execute(
-        select(
-            Drive.role,
-            Drive.number,
-            Folder.path,
-            ColdFolder.stored_as,
-            ColdFile.name,
-            ColdFile.stored_as,
-            ColdFile.digest,
-        )
-        .join(Folder, Folder.id == ColdFile.folder_id)
-        .join(ColdFolder, (ColdFolder.folder_id == Folder.id) & (ColdFolder.cold_drive_id == cold_id))
+    folders = connection.execution_options(yield_per=500).execute(
+        select(ColdFolder.folder_id, Drive.role, Drive.number, func.coalesce(ColdFolder.stored_as, Folder.path))
+        .join(Folder, Folder.id == ColdFolder.folder_id)
         .join(Drive, Drive.id == Folder.drive_id)
-        .where(ColdFile.cold_drive_id == cold_id)
-        .order_by(ColdFile.folder_id, ColdFile.name)
+        .where(ColdFolder.cold_drive_id == cold_id)
+        .order_by(ColdFolder.folder_id)
     )
-    for role, number, path, path_there, name, name_there, digest in rows:
-        tag = f"{role.value.upper()}-{number}"
-        yield tag, joined(path if path_there is None else path_there, name_there or name), digest
+    files = connection.connection.cursor()  # a million rows, of plain values: nothing to convert
+    files.execute(EVERY, (cold_id,))
+    at, tag, start = -1, "", b""
+    for folder_id, name, digest in iter(files.fetchone, None):
+        while at < folder_id:
+            at, role, number, path = next(folders, (folder_id + 1, None, 0, b""))
+            if role is not None:
+                tag, start = f"{role.value.upper()}-{number}", path + b"/" if path else b""
+        if at == folder_id:  # else a file whose folder is not recorded
+            yield tag, start + name, digest
 
 
 def joined(folder: bytes, name: bytes) -> bytes:

@@ -37,7 +37,7 @@ def write(db: Database, cold: Mount) -> int:
     target = cold.path / layout.MANIFEST
     temporary = cold.path / layout.PRIVATE / "manifest.new"
     temporary.parent.mkdir(exist_ok=True)
-    with db.engine.connect() as connection, temporary.open("wb") as out:
+    with db.engine.connect() as connection, connection.begin(), temporary.open("wb") as out:
         for tag, place, digest in catalogue.every_file(connection, cold.drive_id):
             out.write(line(os.fsencode(tag) + b"/" + place, digest))
             lines += 1

@@ -19,7 +19,7 @@ from appliance.backup.work import Batch
 from appliance.jobs.progress import Progress, Stopped
 from appliance.words import N_, Message
 
-THREADS = 10  # three stations, the hashing, and their parts: none may wait for a thread that another one holds
+THREADS = 11  # three stations, two helpers of the second, and their parts: none may wait for one that another holds
 LISTEN_S = 0.2
 LOGGED = 200  # files whose trouble is told one by one
 SHARE = (5, 85)  # of the whole bar, in percent
@@ -133,11 +133,13 @@ class Pipeline:
         is_full = False
         if batch:
             hashing = self._pool.submit(self._hash, batch)  # the same pages that rsync reads
+            looking = self._pool.submit(self._crew.settler.look_ahead, batch)
             try:
                 self._crew.carrier.carry(batch)
             except Full:
                 is_full = True
             hashing.result()
+            looking.result()
         self._crew.flush()
         return is_full
 

@@ -23,7 +23,7 @@ from appliance.backup.models import ColdFile, ColdFolder
 from appliance.db import Database
 from appliance.drives.models import Drive
 from appliance.drives.mounts import Mount, can_hold
-from appliance.library.listing import Listing
+from appliance.library.listing import UNKNOWN, Entry, Listing
 from appliance.library.models import Folder
 from appliance.library.scan import walk
 
@@ -31,6 +31,7 @@ GROUP_FOLDERS, GROUP_FILES = 256, 4000  # compared per database snapshot
 SAMPLES = 64
 NAMED = 200  # of what cannot be copied; the rest is counted
 UNREADABLE = "unreadable"  # beside the kinds of library.scan
+KEPT_FILES = 4000  # that differ: enough for an ordinary night, which then lists no folder twice
 KEPT_IN_MEMORY = 1 << 20  # bytes of a sheet
 
 
@@ -57,6 +58,15 @@ class Sample:
     path: Path
 
 
+@dataclass(slots=True)
+class Difference:
+    """A folder that differs from its copy, and the files in it that do."""
+
+    known: catalogue.Known | None
+    fingerprint: bytes
+    files: list[tuple[Entry, catalogue.Held | None]]
+
+
 @dataclass
 class Sheet:
     """What differs on one HOT drive, on disk."""
@@ -71,6 +81,8 @@ class Sheet:
     others: list[tuple[bytes, str]] = field(default_factory=list)  # the first that are no files, with their kind
     gone_folders: "array[int]" = field(default_factory=lambda: array("q"))
     folder_count: int = 0
+    kept: dict[bytes, Difference] = field(default_factory=dict)  # of the first folders that differ
+    kept_files: int = 0
     sampled: int = 0
     cold_filesystem: str = ""
 
@@ -126,8 +138,20 @@ def _fill(db: Database, sheet: Sheet, cold_id: int, tick: Callable[[Numbers], No
     for group in _grouped(walk(hot.path)):
         with db.reading() as session:
             known = catalogue.folders(session, cold_id, hot.drive_id, [listing.path for listing in group])
+            differing = [listing for listing in group if _differs(listing, known.get(listing.path))]
+            ids = [
+                row.folder_id
+                for listing in differing
+                if (row := known.get(listing.path)) and row.fingerprint is not None
+            ]
+            held = catalogue.held_in(session, cold_id, ids)
             for listing in group:
-                _compare_folder(session, sheet, listing, known.get(listing.path), cold_id)
+                _count(sheet, listing)
+            for listing in differing:
+                row = known.get(listing.path)
+                difference = _compare_folder(sheet, listing, row, held.pop(row.folder_id, {}) if row else {})
+                if difference is not None:
+                    _keep(sheet, listing.path, difference)
         for row in known.values():
             _mark(seen, row.folder_id)
         tick(sheet.numbers)
@@ -153,9 +177,7 @@ def _grouped(listings: Iterator[Listing]) -> Iterator[list[Listing]]:
         yield group
 
 
-def _compare_folder(
-    session: Session, sheet: Sheet, listing: Listing, known: catalogue.Known | None, cold_id: int
-) -> None:
+def _count(sheet: Sheet, listing: Listing) -> None:
     numbers = sheet.numbers
     numbers.files += len(listing.files)
     numbers.others += len(listing.others)
@@ -166,26 +188,49 @@ def _compare_folder(
         numbers.unreadable += 1
         sheet.troubled.append(listing.path)
         sheet.note_others([(listing.path, UNREADABLE)])
-    elif known is not None and known.fingerprint == listing.fingerprint:
-        return
-    held = catalogue.held(session, cold_id, known.folder_id) if known and known.fingerprint is not None else {}
-    before = numbers.new, numbers.changed
-    for name, size, modified_ns, _ in listing.files:
-        row = held.pop(name, None)
+
+
+def _differs(listing: Listing, known: catalogue.Known | None) -> bool:
+    return listing.problem is not None or known is None or known.fingerprint != listing.fingerprint
+
+
+def _compare_folder(
+    sheet: Sheet, listing: Listing, known: catalogue.Known | None, held: dict[bytes, catalogue.Held]
+) -> Difference | None:
+    numbers = sheet.numbers
+    difference = Difference(known, UNKNOWN if listing.problem else listing.fingerprint, differing_files(listing, held))
+    for entry, row in difference.files:
         if row is None:
             numbers.new += 1
-        elif (row.size, row.modified_ns) != (size, modified_ns):
-            numbers.changed += 1
-            _sample(sheet, listing.path, name)
         else:
-            continue
-        numbers.bytes += size if can_hold(sheet.cold_filesystem, size) else 0
-    if listing.problem is not None and before == (numbers.new, numbers.changed):
-        return
+            numbers.changed += 1
+            _sample(sheet, listing.path, entry.name)
+        numbers.bytes += entry.size if can_hold(sheet.cold_filesystem, entry.size) else 0
+    if listing.problem is not None and not difference.files:
+        return None
     sheet.folders_file.write(listing.path + b"\0")
     sheet.folder_count += 1
-    if held and listing.problem is None:
-        _vanish(sheet, [row.id for row in held.values()])
+    if listing.problem is None:
+        there = {entry.name for entry in listing.files}
+        if gone := [row.id for name, row in held.items() if name not in there]:
+            _vanish(sheet, gone)
+    return difference
+
+
+def differing_files(listing: Listing, held: dict[bytes, catalogue.Held]) -> list[tuple[Entry, catalogue.Held | None]]:
+    """The files of a folder that its copy lacks or holds differently, each with what the copy holds."""
+    pairs = ((entry, held.get(entry.name)) for entry in listing.files)
+    return [
+        (entry, row)
+        for entry, row in pairs
+        if row is None or (row.size, row.modified_ns) != (entry.size, entry.modified_ns)
+    ]
+
+
+def _keep(sheet: Sheet, path: bytes, difference: Difference) -> None:
+    sheet.kept_files += 1 + len(difference.files)
+    if sheet.kept_files <= KEPT_FILES:
+        sheet.kept[path] = difference
 
 
 def _sample(sheet: Sheet, folder: bytes, name: bytes) -> None:

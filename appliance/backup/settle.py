@@ -62,6 +62,13 @@ class Settler:
             for item, why, size, modified, digest in found
         ]
 
+    def look_ahead(self, batch: Batch) -> None:
+        """Have the kernel learn what :meth:`leaving` will ask, while the batch is on its way."""
+        top = os.fsencode(self._cold.path / batch.hot.tag) + b"/"
+        for item in batch.items:
+            if item.held is not None:
+                os.path.lexists(top + item.place)
+
     def _in_the_way(self, top: bytes, item: Item) -> tuple[str, int, int, bytes] | None:
         """(why, size, time, digest) of the file at an item's place; None when there is none, or it may be replaced."""
         path, held = top + item.place, item.held

@@ -1,20 +1,21 @@
 """The work of a run, cut into batches: which files of which folder, and what the COLD drive holds in their place.
 
-Folders are listed again as their turn comes, so a batch is as fresh as it can be and the plan needs no list of files.
+Folders are listed again as their turn comes, so a batch is as fresh as it can be and the plan needs no list of files;
+only the first few that differ, which is all of them on an ordinary night, are taken as the plan met them.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from appliance.backup import catalogue, problems
-from appliance.backup.catalogue import Held
+from appliance.backup.catalogue import Held, Read
 from appliance.backup.cold_names import Names, safe
-from appliance.backup.plan import Sheet
+from appliance.backup.plan import Difference, Sheet, differing_files
 from appliance.db import Database
 from appliance.drives.mounts import Mount, can_hold
-from appliance.library.listing import UNKNOWN, Listing
+from appliance.library.listing import UNKNOWN
 from appliance.library.scan import listing_of
 
 BATCH_FILES = 1500
@@ -105,13 +106,16 @@ class Cutter:
     def batches(self, sheet: Sheet) -> Iterator[Batch]:
         """The files of one HOT drive that its copy lacks or holds differently."""
         batch = self._next(sheet.hot)
+        kept = sheet.kept if self._names.tells_case else {}  # else the names of all files of a folder count
+        digests = self._digests(kept.values())
         for path in sheet.folders():
-            try:
-                listing = listing_of(sheet.hot.path, path)
-            except OSError:
-                sheet.hot.check()
+            difference = kept.pop(path, None)
+            if difference is not None:
+                work, items = self._cut(sheet.hot, path, difference, digests, {})
+            elif (again := self._look_again(sheet.hot, path)) is not None:
+                work, items = again
+            else:
                 continue  # gone since the plan; the next run sees it
-            work, items = self._compare(sheet.hot, listing)
             batch.folders.append(work)
             for item in items:
                 if batch.is_full:
@@ -132,26 +136,47 @@ class Cutter:
         self._number += 1
         return Batch(hot, self._number)
 
-    def _compare(self, hot: Mount, listing: Listing) -> tuple[FolderWork, list[Item]]:
+    def _look_again(self, hot: Mount, path: bytes) -> tuple[FolderWork, list[Item]] | None:
+        """A folder as it is now; None when there is none any more."""
+        try:
+            listing = listing_of(hot.path, path)
+        except OSError:
+            hot.check()
+            return None
         with self._db.reading() as session:
-            known = catalogue.folders(session, self._cold.drive_id, hot.drive_id, [listing.path]).get(listing.path)
+            known = catalogue.folders(session, self._cold.drive_id, hot.drive_id, [path]).get(path)
             is_new = known is None or known.fingerprint is None
             held = {} if is_new or not known else catalogue.held(session, self._cold.drive_id, known.folder_id)
-            digests = catalogue.known_digests(session, known.folder_id) if known else {}
-        place = self._place(hot, listing.path, known)
         fingerprint = UNKNOWN if listing.problem else listing.fingerprint
-        work = FolderWork(listing.path, place, known.folder_id if known else None, fingerprint, is_new)
+        difference = Difference(known, fingerprint, differing_files(listing, held))
         taken = {} if self._names.tells_case else _taken(self._names, held)
+        return self._cut(hot, path, difference, self._digests([difference]), taken)
+
+    def _digests(self, differences: Iterable[Difference]) -> dict[tuple[int, bytes], Read]:
+        """What somebody has read already of the files that differ."""
+        wanted = [(d.known.folder_id, entry.name) for d in differences if d.known for entry, _ in d.files]
+        with self._db.reading() as session:
+            return catalogue.digests_of(session, wanted)
+
+    def _cut(
+        self,
+        hot: Mount,
+        path: bytes,
+        difference: Difference,
+        digests: Mapping[tuple[int, bytes], Read],
+        taken: dict[bytes, bytes],
+    ) -> tuple[FolderWork, list[Item]]:
+        known = difference.known
+        is_new = known is None or known.fingerprint is None
+        place = self._place(hot, path, known)
+        work = FolderWork(path, place, known.folder_id if known else None, difference.fingerprint, is_new)
         items = []
-        for name, size, modified_ns, _ in listing.files:
-            row = held.get(name)
-            if row is not None and (row.size, row.modified_ns) == (size, modified_ns):
-                continue
+        for (name, size, modified_ns, _), row in difference.files:
             place_name = self._place_name(name, row, taken)
-            digest = digests.get(name)
-            fits = digest is not None and digest[:2] == (size, modified_ns)
-            known_digest = digest[2] if digest is not None and fits else None
-            item = Item(work, name, size, modified_ns, row, place_name, known_digest, fits)
+            read = digests.get((known.folder_id, name)) if known else None
+            fits = read is not None and (read.size, read.modified_ns) == (size, modified_ns)
+            digest = read.digest if read is not None and fits else None
+            item = Item(work, name, size, modified_ns, row, place_name, digest, fits)
             if not can_hold(self._cold.filesystem, size):
                 item.problem = problems.TOO_LARGE
             items.append(item)

@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -40,6 +41,44 @@ def test_a_first_run_copies_everything_and_proves_it(bed: Bed) -> None:
     check_complete(bed)
     check_invariants(bed)
     assert list((bed.cold.path / layout.INCOMING).iterdir()) == []
+
+
+@pytest.mark.parametrize("kept", [0, 12, plan.KEPT_FILES])
+def test_a_run_does_the_same_whether_or_not_the_plan_kept_what_differs(
+    bed: Bed, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "KEPT_FILES", kept)
+    for number in range(40):
+        bed.write(f"{number % 8}/{number}.txt", b"first %d" % number)
+    assert bed.run()["copied"] == 40
+    for number in range(0, 40, 3):
+        bed.write(f"{number % 8}/{number}.txt", b"second, longer %d" % number)
+    bed.write("2/new \xff.txt", b"new")
+    (bed.hot.path / "7/39.txt").unlink()
+    result = bed.run()
+    assert (result["copied"], result["vanished"], result["files"]) == (14, 1, 40)
+    check_complete(bed)
+    check_invariants(bed)
+    assert bed.run()["nothing_to_do"]
+
+
+def test_a_file_that_changes_after_the_plan_is_left_for_the_next_run(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(10):
+        bed.write(f"a/{number}.txt", b"first %d" % number)
+    real = plan.compare
+
+    def and_then(*arguments: Any) -> plan.Sheet:
+        sheet = real(*arguments)
+        assert b"a" in sheet.kept
+        bed.write("a/3.txt", b"while the plan was looked at")
+        return sheet
+
+    with monkeypatch.context() as patched:
+        patched.setattr(plan, "compare", and_then)
+        assert bed.run()["skipped"] == 1
+    check_invariants(bed)
+    assert bed.run()["copied"] == 1
+    check_complete(bed)
 
 
 def test_a_run_with_nothing_to_do_leaves_the_cold_drive_off(bed: Bed) -> None:
