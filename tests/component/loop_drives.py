@@ -109,7 +109,7 @@ class Root:
                 stderr=out,
                 cwd=Path(__file__).parents[2],
             )
-        until(lambda: listens(self.places.broker_socket), 10)
+        until(lambda: listens(self.places.broker_socket))
         return self.process
 
     def kill(self) -> None:
@@ -124,7 +124,7 @@ class Root:
     def close(self) -> None:
         """Unmount everything below this station's mount points, then stop."""
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(60)
         for line in reversed(Path("/proc/self/mounts").read_text().splitlines()):
             place = line.split()[1]
             if place.startswith(f"{self.places.mounts}/"):
@@ -144,8 +144,13 @@ def listens(path: Path) -> bool:
         return probe.connect_ex(str(path)) == 0
 
 
-def until(what: Callable[[], Any], seconds: float = 10) -> Any:
-    """Wait until something is so; fail when it never is."""
+def soon(seconds: float = 2) -> float:
+    """So many seconds of an idle machine; longer while others want the processors, too, and never endless."""
+    return seconds * min(10.0, max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)))
+
+
+def until(what: Callable[[], Any], seconds: float = 60) -> Any:
+    """Wait until something is so; fail when it never is.  Generous: only a failure takes that long."""
     end = time.monotonic() + seconds
     while not (answer := what()):
         assert time.monotonic() < end, f"{what} did not come true in {seconds} s"

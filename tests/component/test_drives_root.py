@@ -17,7 +17,7 @@ from appliance.drives.layout import MARKER
 from appliance.drives.watch import Watch
 from appliance.errors import ApplianceError
 from appliance.places import Places
-from tests.component.loop_drives import USER, LoopDrives, Root, until
+from tests.component.loop_drives import USER, LoopDrives, Root, soon, until
 
 pytestmark = pytest.mark.component
 FILESYSTEMS = ["ext4", "exfat", "btrfs"]
@@ -204,8 +204,8 @@ def test_a_sandbox_that_took_the_mount_along_is_waited_for(root: Root, loops: Lo
     place = mount(root, device)
     (place / "photo").write_text("x")
     sandbox = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sleep", "60"])
-    until(lambda: str(place) in Path(f"/proc/{sandbox.pid}/mountinfo").read_text(), 10)
-    until(lambda: Path(f"/proc/{sandbox.pid}/comm").read_text() == "sleep\n", 10)
+    until(lambda: str(place) in Path(f"/proc/{sandbox.pid}/mountinfo").read_text())
+    until(lambda: Path(f"/proc/{sandbox.pid}/comm").read_text() == "sleep\n")
     try:
         with pytest.raises(ApplianceError, match="sleep is still using HOT-1"):
             root("drives.unmount", {"tag": "HOT-1"})
@@ -363,11 +363,11 @@ def test_plugging_and_unplugging_show_within_two_seconds(root: Root, loops: Loop
 
 
 def told(news: Watch) -> None:
-    """Woken and not only by looking; within two seconds."""
+    """Woken and not only by looking; within two seconds of an idle machine."""
     began = time.monotonic()
     while not news.changed():
         news.wait(30)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < soon()
 
 
 def test_a_scan_of_known_drives_reads_nothing_from_them(root: Root, loops: LoopDrives, places: Places) -> None:
@@ -394,11 +394,14 @@ def test_a_disk_that_is_worked_on_keeps_nobody_waiting(root: Root, loops: LoopDr
     size = loops.image("slow").stat().st_size
     request = {"disk": slow, "filesystem": "ext4", "label": "x", "expected_serial": "slow.img", "expected_size": size}
     device = loops.make("blue")
-    work = [threading.Thread(target=root, args=("drives.format", request)) for _ in range(3)]
-    for one in work:
-        one.start()
-    seen = []
-    while any(one.is_alive() for one in work):
-        now = inventory.scan(places, root).by_device(device)
-        seen.append(now is not None and now.filesystem)
-    assert seen and set(seen) == {"ext4"}
+    seen: list[object] = []
+    for _ in range(5):  # on a busy machine the work may be over before the first look
+        work = [threading.Thread(target=root, args=("drives.format", request)) for _ in range(3)]
+        for one in work:
+            one.start()
+        while any(one.is_alive() for one in work):
+            now = inventory.scan(places, root).by_device(device)
+            seen.append(now is not None and now.filesystem)
+        if seen:
+            break
+    assert set(seen) == {"ext4"}
