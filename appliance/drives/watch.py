@@ -1,26 +1,22 @@
 """Hearing that the list of drives may have changed: a device came or went, root (un)mounted or formatted one.
 
-Three sources: the kernel's announcements of devices (netlink), news of the folders in which root writes and in which
-folder drives lie (inotify), and a look at these folders now and then for what nobody told.
+Three sources: announcements of devices (pyudev), news of the folders in which root writes and in which folder drives
+lie (inotify), and a look at these folders now and then for what nobody told.
 """
 
 import select
-import socket
 import time
 from pathlib import Path
 from typing import Any
 
 from appliance.folder_news import NAMES, FolderNews
+from appliance.later import put_off
 from appliance.places import Places
 
 DEBOUNCE_S = 0.3
 LONGEST_SETTLE_S = 1.5  # a drive that keeps changing is shown all the same
 LOOK_ANYWAY_S = 60.0
 LOOK_OFTEN_S = 1.0  # where a source is missing
-
-UEVENTS = 15  # NETLINK_KOBJECT_UEVENT
-FROM_KERNEL, FROM_UDEV = 1, 2  # its groups
-DRIVE = b"SUBSYSTEM=block\0"  # the same in both forms of announcement
 
 
 class Watch:
@@ -32,7 +28,7 @@ class Watch:
 
     def __init__(self, places: Places) -> None:
         self._folders = (places.mounts, places.mounts / ".seen", places.folder_drives)
-        self._devices = _announcements()
+        self._devices = _monitor()
         self._names = FolderNews()
         self._told_of_all = self._listen()
         self._times = self._looked()
@@ -61,19 +57,16 @@ class Watch:
     def close(self) -> None:
         """Stop listening."""
         self._names.close()
-        if self._devices is not None:
-            self._devices.close()
+        self._devices = None  # pyudev closes what nobody holds any more
 
     def _drain(self) -> bool:
-        """Whether a drive was announced; everything else that a kernel has to tell is passed over."""
+        """Whether a drive was announced."""
         happened = False
-        while self._devices is not None:
-            try:
-                happened |= DRIVE in self._devices.recv(1 << 16)
-            except BlockingIOError:
-                break
-            except OSError:  # more came than fitted: look
+        try:
+            while self._devices is not None and self._devices.poll(0) is not None:
                 happened = True
+        except OSError:  # more came than fitted: look
+            happened = True
         return happened
 
     def _listen(self) -> bool:
@@ -85,15 +78,23 @@ class Watch:
         return tuple(_stamp(folder) for folder in self._folders)
 
 
-def _announcements() -> socket.socket | None:
-    """udev's announcements of devices where it runs (they are ready then), else the kernel's own."""
-    group = FROM_UDEV if Path("/run/udev/control").exists() else FROM_KERNEL
+def _monitor() -> Any:
+    """pyudev's monitor: of udev's announcements where it runs (devices are ready then), else of the kernel's own.
+
+    None where there is none, such as in a sandbox; what root writes and folder drives are noticed all the same.
+    """
+    for unused in ("shutil", "tempfile"):  # which ctypes.util names for finding libraries without ldconfig
+        put_off(unused)
     try:
-        announced = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, UEVENTS)
-        announced.bind((0, group))
-    except OSError:  # not in this sandbox; what root writes and folder drives are noticed all the same
+        import pyudev
+
+        source = "udev" if Path("/run/udev/control").exists() else "kernel"
+        monitor = pyudev.Monitor.from_netlink(pyudev.Context(), source=source)
+        monitor.filter_by(subsystem="block")
+        monitor.start()
+    except (ImportError, OSError):  # ImportError also says that libudev is missing
         return None
-    return announced
+    return monitor
 
 
 def _stamp(folder: Path) -> Any:

@@ -2,9 +2,7 @@
 
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy.orm import Session
 
@@ -35,29 +33,23 @@ class Report:
 
 def read() -> Report:
     """Look at the box."""
-    memory = _memory(Path("/proc/meminfo").read_text())
+    import psutil  # here: a console that nobody asks carries it for nothing
+
+    memory = psutil.virtual_memory()
     return Report(
         temperature_c=_temperature(),
-        memory_bytes=memory["MemTotal"],
-        free_bytes=memory["MemAvailable"],
-        up_seconds=round(time.clock_gettime(time.CLOCK_BOOTTIME)),
+        memory_bytes=memory.total,
+        free_bytes=memory.available,
+        up_seconds=max(0, round(time.time() - psutil.boot_time())),
     )
 
 
-def _memory(text: str) -> dict[str, int]:
-    """``/proc/meminfo`` in bytes (proc(5): its kB are 1024 bytes)."""
-    amounts = (line.split() for line in text.splitlines())
-    return {name.rstrip(":"): int(amount) * 1024 for name, amount, *_ in amounts}
-
-
-def _temperature(sensors: Path = Path("/sys/class/hwmon")) -> float | None:
+def _temperature() -> float | None:
     """The warmest sensor of the processor; None where there is none (a virtual machine)."""
-    degrees = []
-    for sensor in sensors.glob("*/name"):
-        with suppress(OSError, ValueError):  # it may have no answer just now
-            if sensor.read_text().strip() in PROCESSOR:
-                degrees += [int(one.read_text()) / 1000 for one in sensor.parent.glob("temp*_input")]
-    return max(degrees, default=None)
+    import psutil
+
+    sensors = psutil.sensors_temperatures()
+    return max((s.current for name in PROCESSOR for s in sensors.get(name, ())), default=None)
 
 
 def too_warm(context: HealthContext) -> Iterable[Finding]:

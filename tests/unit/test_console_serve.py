@@ -37,6 +37,22 @@ def test_worker_and_broker_carry_neither_parser_nor_orm(module: str) -> None:
     assert said_by(f"import {module}; import sys; print(sorted({never} & set(sys.modules)))") == "[]"
 
 
+def test_the_worker_hears_of_drives_through_pyudev_and_loads_no_packers_for_it() -> None:
+    program = (
+        "import appliance.jobs.worker, sys; from appliance.drives import watch; assert 'pyudev' not in sys.modules;"
+        "heard = watch._monitor(); import pyudev; print(type(heard) is pyudev.Monitor, heard.started,"
+        "sorted({'bz2', 'lzma', 'random'} & set(sys.modules)))"
+    )
+    assert said_by(program) == "True True []"
+
+
+def test_a_console_that_nobody_asks_carries_no_psutil() -> None:
+    program = (
+        "import console.app, plugins.station_report.hooks, sys; print(sorted({'psutil', 'pyudev'} & set(sys.modules)))"
+    )
+    assert said_by(program) == "[]"
+
+
 def test_inspect_is_the_real_one_once_it_is_asked() -> None:
     program = (
         "import appliance.jobs.worker, inspect, sys; print(inspect.getdoc(inspect.getdoc)[:7], inspect.signature(len))"

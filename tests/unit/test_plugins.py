@@ -10,7 +10,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pluggy
@@ -360,19 +360,28 @@ def test_the_example_warns_when_it_is_warm_and_says_nothing_where_there_is_no_se
             assert str(service.cards(session)[0][1]).startswith("Up for")
 
 
-def test_the_example_reads_what_the_kernel_says(tmp_path: Path) -> None:
+def test_the_example_reads_what_the_kernel_says() -> None:
     from plugins.station_report import service
 
-    for number, name, degrees in ((0, "cpu_thermal", "48312"), (1, "drivetemp", "61000"), (2, "k10temp", "broken")):
-        sensor = tmp_path / f"hwmon{number}"
-        sensor.mkdir()
-        (sensor / "name").write_text(f"{name}\n")
-        (sensor / "temp1_input").write_text(f"{degrees}\n")
-    assert service._temperature(tmp_path) == 48.312
-    assert service._temperature(tmp_path / "none") is None
-    now, before = service.read(), psutil.virtual_memory()
-    assert now.memory_bytes == before.total and abs(now.free_bytes - before.available) < before.total / 10
-    assert abs(now.up_seconds - (time.time() - psutil.boot_time())) < 5
+    now = service.read()
+    lines = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
+    kernel = {name: int(amount) * 1024 for name, amount, *_ in lines}
+    assert now.memory_bytes == kernel["MemTotal:"]
+    assert abs(now.free_bytes - kernel["MemAvailable:"]) < now.memory_bytes / 10
+    assert abs(now.up_seconds - time.clock_gettime(time.CLOCK_BOOTTIME)) < 5
+
+
+def test_the_example_takes_the_warmest_of_the_processors_sensors(monkeypatch: pytest.MonkeyPatch) -> None:
+    from plugins.station_report import service
+
+    def warm(*degrees: float) -> list[SimpleNamespace]:
+        return [SimpleNamespace(current=one) for one in degrees]
+
+    box = {"cpu_thermal": warm(44.0, 48.312), "k10temp": warm(40.0), "drivetemp": warm(61.0)}
+    monkeypatch.setattr(psutil, "sensors_temperatures", lambda: box)
+    assert service._temperature() == 48.312
+    monkeypatch.setattr(psutil, "sensors_temperatures", lambda: {"drivetemp": box["drivetemp"]})
+    assert service._temperature() is None
 
 
 def test_manifests_are_readable_without_importing_anything() -> None:
