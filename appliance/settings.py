@@ -42,6 +42,7 @@ MODULES = (
     "appliance.drives.health",
     "appliance.drives.power",
     "appliance.jobs.schedule",
+    "appliance.library.bin",
     "appliance.library.uploads",
 )
 

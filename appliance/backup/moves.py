@@ -1,4 +1,5 @@
-"""Files that are gone from their place but lie elsewhere on HOT, unchanged: handed over, or in a renamed folder.
+"""Files that are gone from their place but lie elsewhere on HOT, unchanged: handed over, in a renamed folder, or in the
+bin, where only the console puts them and where they can be brought back: whoever deleted them there is not asked again.
 
 Asked only when the brake would stop a run, because it takes a second look at every folder that differs.  Equal size and
 time make a file a candidate and nothing more: whoever rewrites a file can set both back.  So of the candidates as many
@@ -12,6 +13,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from sqlalchemy import select
@@ -20,8 +22,9 @@ from appliance.backup import catalogue, medium
 from appliance.backup.models import ColdFile
 from appliance.backup.plan import Sheet
 from appliance.db import Database
+from appliance.drives.layout import BIN
 from appliance.library.listing import Entry
-from appliance.library.scan import listing_of
+from appliance.library.scan import folder_of, listing_of
 
 SURELY = 14  # e**-14: once in a million such plans, as many rewritten files as the brake asks about go unseen
 TABLES = """
@@ -48,7 +51,7 @@ def count(
         _note_gone(db, sheet, notes)
         moved = 0
         for other in sheets:
-            for folder, entry, digest in _new(db, other, cold_id, tick):
+            for folder, entry, digest in chain(_new(db, other, cold_id, tick), _binned(other, tick)):
                 place = os.fsencode(other.hot.path) + b"/" + catalogue.joined(folder, entry.name)
                 if notes.execute(TAKE, (entry.size, entry.modified_ns, digest)).rowcount:
                     notes.execute("insert into found values (?, ?, ?)", (place, entry.size, entry.modified_ns))
@@ -104,6 +107,23 @@ def _new(
                 size, modified_ns, digest = digests.get(entry.name, (None, None, None))
                 fits = (size, modified_ns) == (entry.size, entry.modified_ns)
                 yield path, entry, digest if fits else None
+
+
+def _binned(sheet: Sheet, tick: Callable[[], None]) -> Iterator[tuple[bytes, Entry, bytes | None]]:
+    """The same of every file in the bin of a HOT drive."""
+    waiting = [BIN.encode()]
+    device = os.lstat(sheet.hot.path).st_dev
+    while waiting:
+        path = waiting.pop()
+        tick()
+        try:
+            found = folder_of(os.fsencode(sheet.hot.path), device, path)
+        except OSError:
+            sheet.hot.check()
+            continue
+        if found is not None:
+            waiting += [catalogue.joined(path, name) for name in found[1]]
+            yield from ((path, entry, None) for entry in found[0].files)
 
 
 def _are_unchanged(notes: sqlite3.Connection, sample: int, tick: Callable[[], None]) -> bool:

@@ -6,6 +6,7 @@ Imports nothing of ours: root's side, the library and the backup all read it.
 MARKER = "everpx-drive.json"  # makes it ours: marker id, station id, role, number
 PRIVATE = ".everpx"  # everything on a drive that is not for people
 INCOMING = ".everpx/incoming"  # HOT: uploads on their way; COLD: the batch being verified
+BIN = ".everpx/bin"  # HOT: <id>/<name>, what somebody deleted, as long as it can be brought back
 PREVIEWS = ".everpx/previews"  # HOT: <first two hex digits>/<digest>-<pixels>.webp
 STATION_COPY = ".everpx/station"  # the database and settings as of the last backup
 MANIFEST = "everpx-manifest.b3"  # `b3sum --check everpx-manifest.b3` on any computer

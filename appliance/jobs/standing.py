@@ -1,4 +1,4 @@
-"""Work that nobody asks for: previews of what arrived, an index of a HOT drive that came, a nightly look for rot."""
+"""Work that nobody asks for: previews, an index of a HOT drive that came, a nightly look for rot, emptying the bin."""
 
 import contextlib
 import json
@@ -15,13 +15,14 @@ from appliance.durable import write_atomically
 from appliance.jobs import service
 from appliance.jobs.models import Job
 from appliance.jobs.schedule import time_zone_name
-from appliance.library.models import Media, PreviewState, StoredFile
+from appliance.library.models import BinnedFile, Media, PreviewState, StoredFile
 from appliance.places import Places
 from appliance.words import N_, Message
 
-PREVIEWS, INDEX = "library.previews", "library.index"
+PREVIEWS, INDEX, BIN = "library.previews", "library.index", "library.bin"
 REST = timedelta(minutes=15)  # what the last run left waiting (a drive that is not here) is not tried at once
 INDEX_EVERY = timedelta(days=7)  # also when no drive came or went
+BIN_EVERY = timedelta(hours=20)
 SCRUB_EVERY = timedelta(hours=20)
 SCRUB_LATE = timedelta(days=3)  # a box that is off at night reads by day, then
 NIGHT = range(1, 5)  # hours, by the station's clock
@@ -32,6 +33,7 @@ def start(session: Session, places: Places) -> None:
     start_previews(session)
     start_index(session, places)
     start_scrub(session, places, now())
+    start_bin(session, now())
 
 
 def start_previews(session: Session) -> None:
@@ -78,6 +80,16 @@ def start_scrub(session: Session, places: Places, moment: datetime) -> None:
         if last is None or moment - last > (SCRUB_EVERY if night else SCRUB_LATE):
             with contextlib.suppress(service.AlreadyRunning):
                 backup.start_scrub_hot(session, mount.drive_id)
+
+
+def start_bin(session: Session, moment: datetime) -> None:
+    """Once a day, as long as anything lies in the bin."""
+    if session.scalar(select(BinnedFile.id).limit(1)) is None:
+        return
+    last = _last(session, Job.kind == BIN, moment)
+    if last is None or moment - last > BIN_EVERY:
+        with contextlib.suppress(service.AlreadyRunning):
+            service.start(session, BIN, title=Message(N_("Emptying the bin")), lock=BIN)
 
 
 def _last(session: Session, which: ColumnElement[bool], moment: datetime) -> datetime | None:

@@ -9,7 +9,7 @@ The statements are built once, on tables instead of entities: building them anew
 from datetime import datetime, tzinfo
 from typing import NamedTuple, cast
 
-from sqlalchemy import Table, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
@@ -156,3 +156,28 @@ def finish_upload(session: Session, upload_id: str, file_id: int) -> None:
 def forget_media(session: Session, file_id: int) -> None:
     """A file that is no photo or video (any more) is in nobody's timeline."""
     session.execute(delete(Media).where(Media.file_id == file_id))
+
+
+def below(path: bytes) -> ColumnElement[bool]:
+    """Folders at ``path`` and below it, on whichever drive."""
+    after, end = path + b"/", path + b"0"  # "0" comes right after "/"
+    return or_(Folder.path == path, and_(Folder.path >= after, Folder.path < end))
+
+
+def files_at(drive_id: int, path: bytes) -> Select[int]:
+    """The ids of a file's row, or of every file's in and below a folder."""
+    folder, _, name = path.rpartition(b"/")
+    one = and_(Folder.path == folder, StoredFile.name == name)
+    wanted = select(StoredFile.id).join(Folder, Folder.id == StoredFile.folder_id)
+    return wanted.where(Folder.drive_id == drive_id, or_(one, below(path)))
+
+
+def forget_files(session: Session, which: Select[int]) -> None:
+    """Files that are no longer where their rows say; the photos among them leave the timelines."""
+    session.execute(delete(StoredFile).where(StoredFile.id.in_(which)))
+
+
+def look_anew(session: Session, drive_id: int, path: bytes) -> None:
+    """The next walk compares a folder, and those below it, whatever their fingerprints say."""
+    where = (Folder.drive_id == drive_id, below(path))
+    session.execute(update(Folder).where(*where).values(fingerprint=None))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
 from appliance.db import Database, now
@@ -29,6 +29,7 @@ from appliance.words import N_, Message
 
 HASH_SHARE = (20, 100)  # of the bar; the walk fills what is before
 HASH_BATCH = 64
+SMALL = 32 << 20  # bytes that somebody who looks at a page may wait for
 
 
 class Seen(NamedTuple):
@@ -86,6 +87,24 @@ def walk(progress: Progress, mount: Mount, owners: Owners, here: tzinfo) -> dict
     mount.check()  # a drive that was pulled while it was read looks emptier than it is
     counts["gone"] += _forget_folders(progress.db, mount, walked)
     return counts
+
+
+def look_at(db: Database, mount: Mount, path: bytes) -> None:
+    """Bring the rows of one folder in step now, and hash what is small; the rest waits for the next walk.
+
+    Raises DriveGone.
+    """
+    with db.reading() as session:
+        owners, here = Owners(session), zone(session)
+    with room.opened(mount) as root:
+        listing = scan.listing_of(mount.path, path)
+        if listing.problem is not None:
+            return
+        _compare(db, mount, listing, owners, here, {"new": 0, "gone": 0, "unreadable": 0})
+        small = (Folder.path == path, StoredFile.size <= SMALL)
+        waiting = _without_digest(db, mount.drive_id, 0, *small)
+        read = [(file_id, size, at, _read(root, name, size, at)) for file_id, name, size, at in waiting]
+    _keep(db, [(file_id, size, at, digest) for file_id, size, at, digest in read if digest])
 
 
 def _compare(
@@ -236,12 +255,14 @@ def hash_rest(progress: Progress, mount: Mount) -> int:
     return done
 
 
-def _without_digest(db: Database, drive_id: int, after: int) -> Sequence[tuple[int, bytes, int, int]]:
+def _without_digest(
+    db: Database, drive_id: int, after: int, *more: ColumnElement[bool]
+) -> Sequence[tuple[int, bytes, int, int]]:
     with db.reading() as session:
         rows = session.execute(
             select(StoredFile.id, Folder.path, StoredFile.name, StoredFile.size, StoredFile.modified_ns)
             .join(Folder, Folder.id == StoredFile.folder_id)
-            .where(Folder.drive_id == drive_id, StoredFile.digest.is_(None), StoredFile.id > after)
+            .where(Folder.drive_id == drive_id, StoredFile.digest.is_(None), StoredFile.id > after, *more)
             .order_by(StoredFile.id)
             .limit(HASH_BATCH)
         )

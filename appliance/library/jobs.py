@@ -1,4 +1,4 @@
-"""The library's long work: previews, and the walk over HOT; both clear away unfinished uploads."""
+"""The library's long work: previews, the walk over HOT (both clear away unfinished uploads), and the bin."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from appliance.drives.mounts import hot_mounts
 from appliance.jobs.kinds import job_kind
 from appliance.jobs.progress import Progress
-from appliance.library import index, previews, uploads
+from appliance.library import emptying, index, previews, uploads
 from appliance.library.models import Media, PreviewState
 from appliance.library.sandbox import Sandbox
 from appliance.words import N_
@@ -45,3 +45,10 @@ def make_previews(progress: Progress) -> dict[str, Any]:
 def look_through(progress: Progress) -> dict[str, Any]:
     """Bring the rows in step with what lies on the HOT drives, and clear away uploads that nobody continued."""
     return index.run(progress) | {"cleared": uploads.clean(progress.db, progress.places)}
+
+
+@job_kind("library.bin", N_("Emptying the bin"), nice=15)
+def empty_bin(progress: Progress) -> dict[str, Any]:
+    """Remove what has expired.  Resumable: what went has no row."""
+    progress.step(N_("Emptying the bin"))
+    return {"removed": emptying.clean(progress.db, progress.places)}

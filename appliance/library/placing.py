@@ -1,13 +1,15 @@
 """Giving a file its final name without ever replacing another, on every filesystem.
 
 ``renameat2`` with RENAME_NOREPLACE where the filesystem knows it; else a hard link; else (FUSE exFAT) the name is
-claimed with an empty file of our own, which the rename then replaces: whoever comes second finds the name taken.
+claimed with an empty file (or folder) of our own, which the rename then replaces: whoever comes second finds the name
+taken.
 """
 
 import contextlib
 import ctypes
 import errno
 import os
+import stat
 from collections.abc import Callable
 
 from appliance.library.names import numbered
@@ -36,12 +38,16 @@ def rename_new(source_folder: int, source: bytes, folder: int, name: bytes) -> N
 
 
 def _rename_over_claim(source_folder: int, source: bytes, folder: int, name: bytes) -> None:
-    os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder))
+    is_folder = stat.S_ISDIR(os.stat(source, dir_fd=source_folder, follow_symlinks=False).st_mode)
+    if is_folder:
+        os.mkdir(name, 0o700, dir_fd=folder)
+    else:
+        os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder))
     try:
         os.rename(source, name, src_dir_fd=source_folder, dst_dir_fd=folder)
     except OSError:
         with contextlib.suppress(OSError):
-            os.unlink(name, dir_fd=folder)
+            (os.rmdir if is_folder else os.unlink)(name, dir_fd=folder)
         raise
 
 

@@ -129,6 +129,11 @@ def meaning(error: OSError, mount: Mount, needed: int = 0) -> ApplianceError | N
     return None
 
 
+def is_lost(error: OSError) -> bool:
+    """Whether the drive itself no longer answers."""
+    return error.errno in _LOST
+
+
 def _is_there(mount: Mount) -> bool:
     try:
         mount.check()

@@ -15,10 +15,13 @@ from appliance.backup import not_copied, plan, policy
 from appliance.backup.models import ColdFile, RunState
 from appliance.db import Database
 from appliance.drives import layout
+from appliance.library import bin as bins
+from appliance.library import emptying
 from appliance.library.models import StoredFile
 from appliance.people import handover
 from appliance.places import Places
 from tests.backup_bed import Bed, check_complete, check_invariants, fat_mount, files_below
+from tests.hot_drive import person
 
 pytestmark = pytest.mark.component
 
@@ -257,6 +260,30 @@ def test_files_that_vanished_beside_moved_ones_are_counted_alone(bed: Bed) -> No
         path.unlink()
     assert bed.run() == {"braked": True}
     assert "250 of 601 files are gone" in str(bed.last_run().brake)
+
+
+def test_what_a_person_deleted_in_the_console_is_put_away_without_asking_again(bed: Bed) -> None:
+    fill(bed, 300)
+    bed.run()
+    ben = person(bed.db, "Ben")
+    bins.put(bed.db, bed.hot, b"Ben", user=ben.id, by=ben.id)
+    bed.run()
+    assert (bed.last_run().vanished, bed.last_run().details["moved"]) == (300, 300)
+    assert len(bed.older()) == 300, "the copy keeps its versions"
+
+
+def test_a_bin_that_was_rewritten_or_emptied_vouches_for_nothing(bed: Bed) -> None:
+    fill(bed, 300)
+    bed.run()
+    ben = person(bed.db, "Ben")
+    row = bins.put(bed.db, bed.hot, b"Ben", user=ben.id, by=ben.id)
+    for path in (bed.hot.path / os.fsdecode(row.stored_as)).rglob("*.jpg"):
+        facts = path.stat()
+        path.write_bytes(os.urandom(facts.st_size))
+        os.utime(path, ns=(facts.st_mtime_ns, facts.st_mtime_ns))
+    assert bed.run() == {"braked": True}
+    emptying.erase(bed.db, bed.hot, [row])
+    assert bed.run() == {"braked": True}
 
 
 def answers(path: Path) -> bool:
