@@ -5,7 +5,6 @@ import errno
 import os
 import sqlite3
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
@@ -136,12 +135,11 @@ class Visit:
     def _leave_the_database(self) -> None:
         """Every drive gets a copy; a drive without room for it does not spoil the proof."""
         self.progress.step(N_("Finishing"), share=(97, 99))
-        drives = [drive for drive in (self.cold, *self.hots) if not drive.read_only]
-        with ThreadPoolExecutor(len(drives) or 1) as pool:
-            copies = [(drive, pool.submit(station_copy.write, self.db, drive)) for drive in drives]
-        for drive, copy in copies:
+        for drive in (self.cold, *self.hots):  # one after the other: side by side they would need twice the memory
+            if drive.read_only:
+                continue
             try:
-                copy.result()
+                station_copy.write(self.db, drive)
             except (OSError, sqlite3.Error) as error:
                 fields = {"drive": drive.name, "why": str(error)}
                 self.progress.log(N_("The settings could not be copied onto {drive}: {why}."), fields)
