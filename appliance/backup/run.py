@@ -18,7 +18,7 @@ from appliance.backup.plan import Numbers, Sheet
 from appliance.drives.mounts import Mount
 from appliance.jobs.progress import Cancelled, Progress
 from appliance.jobs.schedule import time_zone_name
-from appliance.library import scan
+from appliance.library import notes, scan
 from appliance.words import N_
 
 OpenCold = Callable[[], AbstractContextManager[Mount]]
@@ -96,6 +96,13 @@ class _Run:
         return sheets
 
     def _before_backup(self) -> None:
+        with self.db.reading() as session:
+            is_behind = notes.is_behind(session)
+        if is_behind:  # what people said travels with their photos
+            from appliance.library import note_files  # most nights do not need it
+
+            scan.forget()
+            note_files.write_all(self.progress, self.hots)
         if not plugin.is_answered("before_backup"):
             return
         scan.forget()  # listed before they had their say

@@ -15,6 +15,7 @@ from appliance.durable import write_atomically
 from appliance.jobs import service
 from appliance.jobs.models import Job
 from appliance.jobs.schedule import time_zone_name
+from appliance.library import notes
 from appliance.library.models import BinnedFile, Media, PreviewState, StoredFile
 from appliance.places import Places
 from appliance.words import N_, Message
@@ -31,6 +32,7 @@ NIGHT = range(1, 5)  # hours, by the station's clock
 def start(session: Session, places: Places) -> None:
     """Queue what waits."""
     start_previews(session)
+    start_notes(session)
     start_index(session, places)
     start_scrub(session, places, now())
     start_bin(session, now())
@@ -48,6 +50,12 @@ def start_previews(session: Session) -> None:
             return
     with contextlib.suppress(service.AlreadyRunning):
         service.start(session, PREVIEWS, title=Message(N_("Preparing previews")), lock=PREVIEWS)
+
+
+def start_notes(session: Session) -> None:
+    """What people said while its drive was not here, or in the moment in which the last job ended."""
+    if notes.is_behind(session):
+        notes.start_writing(session)
 
 
 def start_index(session: Session, places: Places) -> None:

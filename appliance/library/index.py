@@ -17,7 +17,8 @@ from appliance.db import Database, now
 from appliance.drives.mounts import Mount, hot_mounts
 from appliance.jobs.progress import Progress
 from appliance.jobs.schedule import zone
-from appliance.library import catalogue, room, scan
+from appliance.library import beside, catalogue, room, scan
+from appliance.library.albums import album_files
 from appliance.library.beneath import open_beneath
 from appliance.library.contents import digest_of
 from appliance.library.formats import HEAD, Format, format_of
@@ -64,6 +65,7 @@ def run(progress: Progress) -> dict[str, Any]:
     for mount in mounts:
         for name, count in (walk(progress, mount, owners, here) | {"hashed": hash_rest(progress, mount)}).items():
             total[name] += count
+    album_files.take_all(progress.db, mounts)
     return total
 
 
@@ -121,12 +123,17 @@ def _compare(
     changed = [e for e in listing.files if known.get(e.name) != (e.size, e.modified_ns)]
     missing = known.keys() - {e.name for e in listing.files}
     seen = _look(mount, listing.path, changed, here)
+    with room.opened(mount) as root:
+        said = beside.look(root, listing.path, listing.files, changed) if changed else {}
     mount.check()
     with db.writing() as session:
         folder_id = catalogue.folder_id(session, mount.drive_id, listing.path)
         gone = _really_gone(mount, listing.path, missing) if missing else []
         for found in seen:
-            _note(session, folder_id, found, owners.of(listing.path), here)
+            about = said.get(found.entry.name)
+            digest = about.digest if about and about.belongs else None  # others wait for keepsakes of their bytes
+            _note(session, folder_id, found, owners.of(listing.path), here, digest)
+        beside.take(session, folder_id, said)
         for name in gone:
             session.execute(delete(StoredFile).where(StoredFile.folder_id == folder_id, StoredFile.name == name))
         complete = listing.fingerprint if len(seen) == len(changed) else None
@@ -195,7 +202,7 @@ def _seen(fd: int, entry: Entry, here: tzinfo) -> Seen:
     return Seen(entry, found, when)
 
 
-def _note(session: Session, folder_id: int, seen: Seen, owner: int | None, here: tzinfo) -> None:
+def _note(session: Session, folder_id: int, seen: Seen, owner: int | None, here: tzinfo, digest: bytes | None) -> None:
     entry = seen.entry
     file_id = catalogue.record(
         session,
@@ -203,7 +210,7 @@ def _note(session: Session, folder_id: int, seen: Seen, owner: int | None, here:
         name=entry.name,
         size=entry.size,
         modified_ns=entry.modified_ns,
-        digest=None,
+        digest=digest,
     )
     if seen.format is None or seen.taken is None or owner is None:
         catalogue.forget_media(session, file_id)

@@ -7,12 +7,13 @@ from sqlalchemy import func, select
 from appliance.drives.mounts import hot_mounts
 from appliance.jobs.kinds import job_kind
 from appliance.jobs.progress import Progress
-from appliance.library import emptying, index, previews, uploads
+from appliance.library import emptying, index, note_files, previews, uploads
 from appliance.library.models import Media, PreviewState
 from appliance.library.sandbox import Sandbox
 from appliance.words import N_
 
 NEWEST = 2**62
+SETTLE_S = 2.0  # somebody who gives one star gives another
 
 
 @job_kind("library.previews", N_("Preparing previews"), nice=15)
@@ -52,3 +53,12 @@ def empty_bin(progress: Progress) -> dict[str, Any]:
     """Remove what has expired.  Resumable: what went has no row."""
     progress.step(N_("Emptying the bin"))
     return {"removed": emptying.clean(progress.db, progress.places)}
+
+
+@job_kind("library.notes", N_("Writing down titles, tags and albums"), nice=10)
+def write_notes(progress: Progress) -> dict[str, Any]:
+    """Bring the files beside photos and the albums' files in step with what people said."""
+    progress.wait(SETTLE_S)
+    with progress.db.reading() as session:
+        mounts = hot_mounts(session, progress.places)
+    return note_files.write_all(progress, mounts)

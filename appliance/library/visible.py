@@ -43,10 +43,15 @@ def changeable_by(person: User) -> ColumnElement[bool]:
 def album_seen_by(viewer: User) -> ColumnElement[bool]:
     """The albums that a member of the family may open."""
     with_me = select(AlbumMember.album_id).where(AlbumMember.user_id == viewer.id)
-    return or_(Album.user_id == viewer.id, Album.id.in_(with_me))
+    return Album.deleted.is_(None) & or_(Album.user_id == viewer.id, Album.id.in_(with_me))
 
 
 def album_filled_by(person: User) -> ColumnElement[bool]:
-    """The albums that somebody may add photos to; only its owner changes anything else of an album."""
+    """The albums that somebody may add photos to."""
     may_add = select(AlbumMember.album_id).where(AlbumMember.user_id == person.id, AlbumMember.may_add.is_(True))
-    return or_(Album.user_id == person.id, Album.id.in_(may_add))
+    return Album.deleted.is_(None) & or_(Album.user_id == person.id, Album.id.in_(may_add))
+
+
+def album_changed_by(person: User) -> ColumnElement[bool]:
+    """The albums that somebody may rename, share or delete: their own."""
+    return Album.deleted.is_(None) & (Album.user_id == person.id)

@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 from appliance.db import Database
 from appliance.drives.layout import FILES
 from appliance.drives.mounts import Mount
-from appliance.library import catalogue
+from appliance.library import catalogue, keepsakes
+from appliance.library.albums.models import Album, AlbumItem, AlbumMember, PublicLink
 from appliance.library.beneath import make_folder
 from appliance.library.models import Folder, Media, StoredFile
 from appliance.library.names import numbered
@@ -89,6 +90,18 @@ def _move_files(session: Session, source: int, target: int, heir_id: int) -> Non
     session.execute(delete(StoredFile).where(StoredFile.folder_id == target, StoredFile.name.in_(names)))
     session.execute(update(Media).where(Media.file_id.in_(moving)).values(user_id=heir_id))
     session.execute(update(StoredFile).where(StoredFile.folder_id == source).values(folder_id=target, copied=False))
+
+
+def give_words(db: Database, user_id: int, heir_id: int) -> None:
+    """The person's albums become the heir's, and what was said of photos that may come back; links to them end."""
+    with db.writing() as session:
+        keepsakes.give_all(session, user_id, heir_id)
+        albums = select(Album.id).where(Album.user_id == user_id)
+        session.execute(delete(PublicLink).where(PublicLink.album_id.in_(albums)))
+        session.execute(delete(AlbumMember).where(AlbumMember.album_id.in_(albums), AlbumMember.user_id == heir_id))
+        session.execute(update(AlbumItem).where(AlbumItem.added_by == user_id).values(added_by=heir_id))
+        session.execute(delete(AlbumMember).where(AlbumMember.user_id == user_id))
+        session.execute(update(Album).where(Album.user_id == user_id).values(user_id=heir_id, written=False))
 
 
 def give_rest(db: Database, user_id: int, heir_id: int) -> Iterator[int]:

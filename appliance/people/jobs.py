@@ -33,6 +33,7 @@ def hand_over(progress: Progress, *, user_id: int, heir_id: int) -> None:
     for done in handover.give_rest(db, user_id, heir_id):
         progress.got_on()
         progress.step(N_("Moving the photos to their new timeline"), done, 0, unit="photos")
+    handover.give_words(db, user_id, heir_id)
     _finish(db, progress, user_id, heir_id)
 
 

@@ -17,7 +17,10 @@ class Album(Base):
     """A choice of photos.  With ``filter`` (see ``SavedFilter``) it has no items of its own: it is what matches now."""
 
     __tablename__ = "album"
-    __table_args__ = (CheckConstraint("length(title) between 1 and 120", name="title_length"),)
+    __table_args__ = (
+        CheckConstraint("length(title) between 1 and 120", name="title_length"),
+        Index("ix_album_unwritten", "id", sqlite_where=text("written = 0")),  # few
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     uuid: Mapped[str] = mapped_column(ShortText, unique=True)  # in the file on the drive that tells of it
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id"), index=True)  # whose it is
@@ -28,6 +31,7 @@ class Album(Base):
     created: Mapped[datetime] = mapped_column(UtcTime, default=now)
     changed: Mapped[datetime] = mapped_column(UtcTime, default=now)
     written: Mapped[bool] = mapped_column(default=False, server_default=text("0"))  # so is the file on the drive
+    deleted: Mapped[datetime | None] = mapped_column(UtcTime)  # can be undone until the file on the drive is gone
 
 
 class AlbumItem(Base):
@@ -37,6 +41,7 @@ class AlbumItem(Base):
     __table_args__ = (
         Index("uq_album_item_album_id_digest", "album_id", "digest", unique=True),
         Index("ix_album_item_media_id", "media_id"),
+        Index("ix_album_item_digest", "digest"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     album_id: Mapped[int] = mapped_column(ForeignKey("album.id", ondelete="CASCADE"))
