@@ -140,8 +140,12 @@ def hot_mounts(session: Session, places: Places) -> list[Mount]:
     return mounts
 
 
-def ensure_hot(db: Database, broker: Broker, places: Places) -> None:
-    """Bring every HOT drive that is here into use, and let go of those that were pulled.  Safe to repeat."""
+def ensure_hot(db: Database, broker: Broker, places: Places) -> bool:
+    """Bring every HOT drive that is here into use, and let go of those that were pulled.  Safe to repeat.
+
+    False when something is left to be done: a program still holds what was pulled, or a job has the drive.
+    """
+    settled = True
     inventory = live.load(places)
     with db.reading() as session:
         drives = [(drive.id, drive.tag) for drive in hot_drives(session)]
@@ -151,9 +155,11 @@ def ensure_hot(db: Database, broker: Broker, places: Places) -> None:
                 every = list(session.scalars(select(Drive)))
                 _ensure(db, broker, places, inventory, session.get_one(Drive, drive_id), every)
         except Conflict:
-            continue  # a job is just letting it go, or repairing it
+            settled = False  # a job is just letting it go, or repairing it
         except ApplianceError as error:
+            settled = False
             log.warning("%s: %s", tag, error)
+    return settled
 
 
 def _ensure(

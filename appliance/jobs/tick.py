@@ -5,12 +5,14 @@
 ``--standing``        only look for work that waits behind the scenes (previews, index)
 (none)                everything that is due now, and every health check
 
-Each chore is guarded: one that fails is an issue and does not stop the rest.
+Each chore is guarded: one that fails is an issue and does not stop the rest.  The exit status is ``AGAIN`` when a drive
+could not be brought into use or let go of yet.
 """
 
 import argparse
 import logging
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,19 +24,21 @@ from appliance.health import service as health
 from appliance.health.models import Severity
 from appliance.jobs import schedule, service
 from appliance.jobs.models import Job, JobState
+from appliance.jobs.worker import AGAIN
 from appliance.places import Places, places
 from appliance.words import N_, Message
 
 log = logging.getLogger("everpx.tick")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Chores:
-    """What every chore needs."""
+    """What every chore needs, and whether the drives are as they should be."""
 
     db: Database
     broker: Broker
     places: Places
+    settled: bool = True
 
     def recover_jobs(self) -> None:
         """Nobody works on these any more."""
@@ -52,7 +56,7 @@ class Chores:
         """Every HOT drive that is here and ours is in use."""
         from appliance.drives.mounts import ensure_hot
 
-        ensure_hot(self.db, self.broker, self.places)
+        self.settled = ensure_hot(self.db, self.broker, self.places)
 
     def open_front_door(self) -> None:
         """Uploads land on the drives that are in use now."""
@@ -177,7 +181,7 @@ def main() -> None:
     options.add_argument("--standing", action="store_true")
     given = options.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    here = places()
+    here, status = places(), 0
     db = Database(here.database)
     if given.interrupted:
         interrupted(db, given.interrupted)
@@ -186,7 +190,9 @@ def main() -> None:
         plugin.load(db)
         chores = Chores(db, SocketBroker(here.broker_socket), here)
         do(chores, AT_START if given.start else (Chores.start_standing,) if given.standing else USUAL)
+        status = 0 if chores.settled else AGAIN
     db.close()
+    sys.exit(status)
 
 
 if __name__ == "__main__":

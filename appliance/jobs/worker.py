@@ -7,6 +7,7 @@ something to do: ``appliance.jobs.runner ID`` per job, ``appliance.jobs.tick`` f
 
 import fcntl
 import logging
+import math
 import os
 import select
 import signal
@@ -38,6 +39,7 @@ TICK_LIMIT_S = 15 * 60  # a tick that takes longer hangs on a drive
 FIRST_SCAN_S = 10  # how long the start waits for the first list of drives
 STOP_S = 25  # how long jobs get to let go of their drives
 LONGEST_REST_S = 300.0
+AGAIN = os.EX_TEMPFAIL  # a tick's status: a drive could not be brought into use or let go of yet
 NEVER = float("-inf")
 
 QUEUE = "select id, kind from job where state in ('WAITING', 'INTERRUPTED') and wish = 'RUN' order by id"
@@ -90,6 +92,8 @@ class Worker:
         self.version = -1
         self.stopping = self.drives_changed = False
         self.last_tick: dict[str, float] = {}  # reason -> when
+        self.unsettled = 0  # ticks in a row that left a drive for the next
+        self.again = math.inf  # when the next one is due for it
         self.next_due: str | None = None
 
     def run(self) -> None:
@@ -140,8 +144,9 @@ class Worker:
             (self.next_due,) = self.rows.execute(NEXT_DUE).fetchone()
             if self.rows.execute(PREVIEWS_WAIT).fetchone()[0]:
                 self._tick("previews", "--standing")
-        if self.drives_changed and not self._ticking():
-            self.drives_changed = False
+        if (self.drives_changed or time.monotonic() >= self.again) and not self._ticking():
+            self.unsettled = 0 if self.drives_changed else self.unsettled
+            self.drives_changed, self.again = False, math.inf
             self.last_tick.pop("drives", None)
             self._tick("drives")
         if self.next_due is not None and self.next_due <= f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}":
@@ -163,10 +168,11 @@ class Worker:
             return POLL_S
         if self._data_version() != self.version:
             return 0.0
-        if self.next_due is None:
-            return LOOK_ANYWAY_S
-        due = datetime.fromisoformat(self.next_due).replace(tzinfo=UTC) - datetime.now(UTC)
-        return min(max(due.total_seconds(), POLL_S), LOOK_ANYWAY_S)
+        until = min(LOOK_ANYWAY_S, self.again - moment)
+        if self.next_due is not None:
+            due = datetime.fromisoformat(self.next_due).replace(tzinfo=UTC) - datetime.now(UTC)
+            until = min(until, due.total_seconds())
+        return max(until, POLL_S)
 
     def _data_version(self) -> int:
         """Another number after each commit of another process."""
@@ -215,6 +221,9 @@ class Worker:
             self.version = -1  # there may be room for the next job
             if child.job_id:
                 self._ended(child.job_id, status)
+            elif status == AGAIN:
+                self.unsettled += 1
+                self.again = time.monotonic() + min(2.0**self.unsettled, LONGEST_REST_S)
             elif status != 0:
                 log.error("chores ended with status %d", status)
 

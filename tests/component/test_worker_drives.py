@@ -70,3 +70,16 @@ def _jobs(station: Station) -> list[Any]:
 
     with station.db.reading() as session:
         return [*service.active(session), *service.recent(session)]
+
+
+def test_a_pulled_drive_that_somebody_still_holds_is_let_go_soon_after(station: Station, worker: Path) -> None:
+    drive = station.erase(station.loops.make("blue"), "ext4")
+    point = station.places.mounts / drive.tag
+    held = os.open(point / "held", os.O_WRONLY | os.O_CREAT)
+    try:
+        station.loops.pull("blue")
+        until(lambda: f"still using {drive.tag}" in worker.read_text(), 60)
+        assert point.is_mount()
+    finally:
+        os.close(held)
+    until(lambda: not point.is_mount(), 60)
