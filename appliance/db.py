@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from appliance.text import one_word, words_of
 from appliance.words import Message
 
 BUSY_TIMEOUT_S = 30
@@ -102,6 +103,8 @@ def _tune(connection: Any, _record: Any) -> None:
         "temp_store=FILE",
     ):
         connection.execute(f"PRAGMA {pragma}")
+    connection.create_function("words_of", -1, words_of, deterministic=True)  # asked for by triggers on photos
+    connection.create_function("one_word", 1, one_word, deterministic=True)
 
 
 def _begin(connection: Any) -> None:

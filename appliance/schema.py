@@ -11,3 +11,8 @@ from appliance.library.albums import models as albums
 from appliance.people import models as people
 
 __all__ = ["Base", "albums", "backup", "drives", "events", "health", "jobs", "library", "people", "plugin", "settings"]
+
+
+def is_ours(name: str | None, kind: str, _parents: object) -> bool:
+    """For Alembic: whether a table is described by models; the search's own tables are SQLite's business."""
+    return kind != "table" or not (name or "").startswith(("media_search", "media_vocabulary"))

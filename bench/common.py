@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -24,6 +25,7 @@ from appliance.db import Database
 from appliance.identity import load
 from appliance.places import Places
 from appliance.station.home import run_folder
+from appliance.text import one_word, words_of
 
 APP = Path(__file__).parents[1]
 MB = 1_000_000  # of files and drives
@@ -44,6 +46,14 @@ def percentile(values: Iterable[float], share: float) -> float:
     """The nearest-rank percentile."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def open_rows(database: Path) -> sqlite3.Connection:
+    """A plain connection that may write photos: their triggers ask for the search's functions."""
+    rows = sqlite3.connect(database, isolation_level=None)
+    rows.create_function("words_of", -1, words_of, deterministic=True)
+    rows.create_function("one_word", 1, one_word, deterministic=True)
+    return rows
 
 
 def free_port() -> int:
@@ -241,3 +251,27 @@ def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
         if time.monotonic() > end:
             raise TimeoutError("waited in vain")
         time.sleep(0.1)
+
+
+def signed_in(running: Station) -> str:
+    """The cookie of a browser that is signed in, as a header."""
+    from flask import Flask
+    from flask.sessions import SecureCookieSessionInterface
+    from sqlalchemy import select
+
+    from appliance.db import Database
+    from appliance.identity import secret_key
+    from appliance.people import sign_ins
+    from appliance.people.models import User
+
+    db = Database(running.places.database)
+    with db.writing() as session:
+        token = sign_ins.open_for(
+            session, session.scalars(select(User).order_by(User.id)).first(), "127.0.0.1", "bench"
+        )
+    db.close()
+    app = Flask("bench")
+    app.secret_key = secret_key(running.places)
+    signer = SecureCookieSessionInterface().get_signing_serializer(app)
+    assert signer is not None
+    return f"Cookie: everpx={signer.dumps({'_user_id': token, '_fresh': True})}\r\n"

@@ -9,13 +9,12 @@ console on a new connection, at random places of fifteen years.
 import argparse
 import random
 import shutil
-import sqlite3
 import time
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from common import Station, hand_over, note, percentile, result, station
+from common import Station, hand_over, note, open_rows, percentile, result, signed_in, station
 
 FILES_A_FOLDER = 4000
 FIRST, LAST = datetime(2010, 1, 1, tzinfo=UTC).timestamp(), datetime(2024, 12, 31, tzinfo=UTC).timestamp()
@@ -29,7 +28,7 @@ MEDIA = """insert into media (id, file_id, user_id, kind, taken, taken_from, mon
 def fill(database: Path, rows: int) -> float:
     """Insert so many photos; returns rows a second."""
     dice = random.Random(7)
-    with closing(sqlite3.connect(database, isolation_level=None)) as db:
+    with closing(open_rows(database)) as db:
         (user,) = db.execute('select min(id) from "user"').fetchone()
         (drive,) = db.execute("select min(id) from drive").fetchone()
         (base,) = db.execute("select coalesce(max(id), 0) from stored_file").fetchone()
@@ -86,28 +85,6 @@ def main() -> None:
             measure(running, "timeline page of 100 as HTML", [f"/photos/?after={key}" for key in keys])
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-def signed_in(running: Station) -> str:
-    """The cookie of a browser that is signed in, as a header."""
-    from flask import Flask
-    from flask.sessions import SecureCookieSessionInterface
-    from sqlalchemy import select
-
-    from appliance.db import Database
-    from appliance.identity import secret_key
-    from appliance.people import sign_ins
-    from appliance.people.models import User
-
-    db = Database(running.places.database)
-    with db.writing() as session:
-        token = sign_ins.open_for(session, session.scalars(select(User)).one(), "127.0.0.1", "bench")
-    db.close()
-    app = Flask("bench")
-    app.secret_key = secret_key(running.places)
-    signer = SecureCookieSessionInterface().get_signing_serializer(app)
-    assert signer is not None
-    return f"Cookie: everpx={signer.dumps({'_user_id': token, '_fresh': True})}\r\n"
 
 
 if __name__ == "__main__":

@@ -86,6 +86,12 @@ class Media(Base):
     longitude: Mapped[float | None]
     preview: Mapped[PreviewState] = mapped_column(default=PreviewState.WAITING)
     placeholder: Mapped[str] = mapped_column(ShortText, default="")  # "#rrggbb", the picture's mean colour
+    place: Mapped[str] = mapped_column(ShortText, default="", server_default="")  # the nearest town, from coordinates
+    country: Mapped[str] = mapped_column(ShortText, default="", server_default="")
+    likeness: Mapped[int | None]  # 64 bits of what it looks like; few differ between pictures that look the same
+    # Photos that belong together are shown as one: the others name the one that is shown (library.stacks).
+    stack_id: Mapped[int | None] = mapped_column(index=True)  # a trigger empties it when that one goes
+    stack: Mapped[str] = mapped_column(ShortText, default="", server_default="")  # of the one: "live", "raw", "burst"
     # What its owner says of it.  ``written`` is False until the file beside the photo says the same (library.notes).
     title: Mapped[str] = mapped_column(ShortText, default="", server_default="")
     description: Mapped[str] = mapped_column(Text, default="", server_default="")
@@ -112,6 +118,18 @@ media_tag = Table(
     Column("media_id", ForeignKey("media.id", ondelete="CASCADE"), primary_key=True),
     Column("tag_id", ForeignKey("tag.id", ondelete="CASCADE"), primary_key=True, index=True),
 )
+
+
+class MediaWords(Base):
+    """What finds a photo: its words and facts as words (library.facets), written by triggers, searched by FTS5.
+
+    ``key`` sorts as the timeline does: seconds since 1900 of ``taken``, then 28 bits of the photo's id.  So the newest
+    hits come first without sorting any, and a range of days is a range of keys.
+    """
+
+    __tablename__ = "media_words"
+    key: Mapped[int] = mapped_column(primary_key=True)
+    words: Mapped[str] = mapped_column(Text)
 
 
 class Keepsake(Base):

@@ -3,7 +3,7 @@
 from alembic import context
 
 from appliance.db import open_engine
-from appliance.schema import Base
+from appliance.schema import Base, is_ours
 
 engine = open_engine(context.config.attributes["path"])
 try:
@@ -11,6 +11,7 @@ try:
         context.configure(
             connection=connection,
             target_metadata=Base.metadata,
+            include_name=is_ours,
             render_as_batch=True,
             transactional_ddl=True,
             user_module_prefix="appliance.db.",

@@ -25,16 +25,18 @@ from appliance.library.beneath import open_beneath
 from appliance.library.formats import HEAD, format_of
 from appliance.library.models import Folder, Media, MediaKind, PreviewState, StoredFile
 from appliance.library.names import safe_name
-from appliance.library.timeline import Item, Key
+from appliance.library.timeline import Key
 from appliance.library.uploads import LARGEST
 from appliance.words import N_
 from console.access import me, signed_in
 from console.deliver import deliver
+from console.library import finding, grid
 from console.library.receiving import uploads
 from console.shell import POLICY, done, problems_of, show
 from console.station import station
 
 blueprint = Blueprint("library", __name__, template_folder="templates", url_prefix="/photos")
+finding.add_to(blueprint)
 PREVIEW_CACHE = "private, max-age=604800"
 
 
@@ -52,38 +54,21 @@ def photos() -> ResponseReturnValue:
     return show(
         "library/photos.html",
         "more",
-        items=_with_months(items, request.args.get("seen", type=int)),
+        items=grid.with_months(items, request.args.get("seen", type=int)),
         next=url_for(".photos", after=str(Key(last.taken, last.id)), seen=last.month) if last else "",
         years=_years(months, shown // 100),
         shown=shown,
         total=sum(count for _, count in months),
         begins=after is None,
-        shape=_shape,
-        length=_length,
-        caption=cache(_caption),
+        shape=grid.shape,
+        length=grid.length,
+        caption=cache(grid.caption),
     )
-
-
-def _caption(kind: MediaKind, day: date) -> str:
-    """What a picture is called where it is not seen; asked once a day and kind, because dates are slow to write."""
-    when = format_date(day, "long")
-    return gettext("Video of %(day)s", day=when) if kind is MediaKind.VIDEO else gettext("Photo of %(day)s", day=when)
 
 
 def _month_key(session: Session) -> Key | None:
     month = request.args.get("month", type=int)
     return timeline.end_of_month(month, zone(session)) if month else None
-
-
-def _with_months(items: list[Item], seen: int | None) -> list[tuple[str, list[Item]]]:
-    """Items under the name of their month; "" where the page before has named it already."""
-    grouped = [(month, list(group)) for month, group in groupby(items, lambda item: item.month)]
-    return [("" if month == seen else month_name(month), group) for month, group in grouped]
-
-
-def month_name(month: int) -> str:
-    """``November 2026``."""
-    return format_date(date(month // 100, month % 100, 1), "LLLL yyyy")
 
 
 def _years(months: list[tuple[int, int]], shown: int) -> list[dict[str, Any]]:
@@ -103,19 +88,6 @@ def _years(months: list[tuple[int, int]], shown: int) -> list[dict[str, Any]]:
     return years
 
 
-def _shape(item: Item) -> int:
-    """The class of a cell: its width by height in steps of five hundredths (library.css has one for each)."""
-    return round(item.shape * 20) * 5
-
-
-def _length(seconds: float | None) -> str:
-    """``1:05`` of a film."""
-    if seconds is None:
-        return ""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
-
-
 @blueprint.get("/<int:media_id>")
 @signed_in
 def item(media_id: int) -> ResponseReturnValue:
@@ -131,8 +103,8 @@ def item(media_id: int) -> ResponseReturnValue:
         item=found.item,
         newer=newer,
         older=older,
-        month=month_name(found.item.month),
-        length=_length(found.item.seconds),
+        month=grid.month_name(found.item.month),
+        length=grid.length(found.item.seconds),
         is_video=found.item.kind is MediaKind.VIDEO,
         has_preview=found.item.preview is PreviewState.READY,
         hopeless=found.item.preview is PreviewState.NONE,

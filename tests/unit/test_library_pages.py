@@ -66,7 +66,7 @@ def test_the_timeline_names_months_and_continues_for_htmx(
         stored(admin, f"{number}.jpg", photo(f"2023:{month}:05 10:11:{number:02d}") + bytes([number]))
     page = browser.get("/photos/").text
     assert "July 2023" in page and "June 2023" not in page and page.count('class="cell') == 3
-    address = page.split('hx-get="')[1].split('"')[0].replace("&amp;", "&")
+    address = page.split('class="older" hx-get="')[1].split('"')[0].replace("&amp;", "&")
     part = browser.get(address, headers={"HX-Request": "true"}).text
     assert "June 2023" in part and "July 2023" not in part and part.count('class="cell') == 2 and "<html" not in part
     whole = browser.get(address).text  # the same link without JavaScript

@@ -1,0 +1,40 @@
+"""How photos are shown in a grid: under the names of their months, each by its shape, with words for who cannot see."""
+
+from collections.abc import Sequence
+from datetime import date
+from itertools import groupby
+
+from flask_babel import format_date, gettext
+
+from appliance.library.models import MediaKind
+from appliance.library.timeline import Item
+
+
+def caption(kind: MediaKind, day: date) -> str:
+    """What a picture is called where it is not seen; asked once a day and kind, because dates are slow to write."""
+    when = format_date(day, "long")
+    return gettext("Video of %(day)s", day=when) if kind is MediaKind.VIDEO else gettext("Photo of %(day)s", day=when)
+
+
+def with_months(items: Sequence[Item], seen: int | None) -> list[tuple[str, list[Item]]]:
+    """Items under the name of their month; "" where the page before has named it already."""
+    grouped = [(month, list(group)) for month, group in groupby(items, lambda item: item.month)]
+    return [("" if month == seen else month_name(month), group) for month, group in grouped]
+
+
+def month_name(month: int) -> str:
+    """``November 2026``."""
+    return format_date(date(month // 100, month % 100, 1), "LLLL yyyy")
+
+
+def shape(item: Item) -> int:
+    """The class of a cell: its width by height in steps of five hundredths (library.css has one for each)."""
+    return round(item.shape * 20) * 5
+
+
+def length(seconds: float | None) -> str:
+    """``1:05`` of a film."""
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
