@@ -323,7 +323,7 @@ def test_rows_from_before_are_indexed_by_the_revision(tmp_path: Any, make: Calla
 
 @pytest.fixture
 def make() -> Callable[..., None]:
-    """A database of the revision before, with one photo, brought to the newest."""
+    """A database of a revision before, with one photo, brought to the newest."""
     from alembic import command
     from alembic.config import Config
 
