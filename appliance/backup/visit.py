@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
+from appliance.album_page import cold as album_page
 from appliance.backup import (
     crashpoints,
     manifest,
@@ -74,6 +75,7 @@ class Visit:
                 self._leave_a_manifest(sheets)
             raise
         files = self._leave_a_manifest(sheets)
+        album_page.leave(self.progress, self.cold, self.hots, self.flush)
         self._leave_the_database()
         self.flush()
         crashpoints.reach("finished")

@@ -9,6 +9,9 @@ INCOMING = ".everpx/incoming"  # HOT: uploads on their way; COLD: the batch bein
 BIN = ".everpx/bin"  # HOT: <id>/<name>, what somebody deleted, as long as it can be brought back
 PREVIEWS = ".everpx/previews"  # HOT: <first two hex digits>/<digest>-<pixels>.webp
 STATION_COPY = ".everpx/station"  # the database and settings as of the last backup
+ALBUM = ".everpx/album"  # what the page of photos shows, see appliance/album_page
+PAGE = "Browse our photos.html"  # opens in any browser, without a server
+READ_ME = "READ ME FIRST.txt"
 MANIFEST = "everpx-manifest.b3"  # `b3sum --check everpx-manifest.b3` on any computer
 OLDER = "Older versions"  # COLD: <day>/<HOT tag>/…, what was replaced or vanished
 PHOTOS, VIDEOS, FILES, FAMILY = "Photos", "Videos", "Files", "Family"
@@ -19,6 +22,8 @@ NOT_FILES = frozenset(
         MARKER,
         PRIVATE,
         MANIFEST,
+        PAGE,
+        READ_ME,
         OLDER,
         "lost+found",
         "System Volume Information",

@@ -20,10 +20,12 @@ from appliance.library.models import BinnedFile, Media, PreviewState, StoredFile
 from appliance.places import Places
 from appliance.words import N_, Message
 
-PREVIEWS, INDEX, BIN = "library.previews", "library.index", "library.bin"
+PREVIEWS, INDEX, BIN, PAGE = "library.previews", "library.index", "library.bin", "album_page.hot"
 REST = timedelta(minutes=15)  # what the last run left waiting (a drive that is not here) is not tried at once
 INDEX_EVERY = timedelta(days=7)  # also when no drive came or went
 BIN_EVERY = timedelta(hours=20)
+PAGE_EVERY = timedelta(hours=1)  # at most, however many photos arrive
+PAGE_LATE = timedelta(hours=20)  # also when only titles and albums changed
 SCRUB_EVERY = timedelta(hours=20)
 SCRUB_LATE = timedelta(days=3)  # a box that is off at night reads by day, then
 NIGHT = range(1, 5)  # hours, by the station's clock
@@ -36,6 +38,7 @@ def start(session: Session, places: Places) -> None:
     start_index(session, places)
     start_scrub(session, places, now())
     start_bin(session, now())
+    start_page(session, places, now())
 
 
 def start_previews(session: Session) -> None:
@@ -78,6 +81,17 @@ def start_index(session: Session, places: Places) -> None:
 def start_index_now(session: Session) -> Job:
     """Look through every HOT drive.  Raises AlreadyRunning."""
     return service.start(session, INDEX, title=Message(N_("Looking through the drives")), lock=INDEX)
+
+
+def start_page(session: Session, places: Places, moment: datetime) -> None:
+    """The page of photos on the HOT drives, after new previews or a walk, and once a day for what people said."""
+    news = [ended for kind in (PREVIEWS, INDEX) if (ended := _last(session, Job.kind == kind, moment))]
+    last = _last(session, Job.kind == PAGE, moment)
+    if not news or (last is not None and moment - last < (PAGE_EVERY if max(news) > last else PAGE_LATE)):
+        return
+    if mounts.hot_mounts(session, places):
+        with contextlib.suppress(service.AlreadyRunning):
+            service.start(session, PAGE, title=Message(N_("Preparing the page of photos on the drives")), lock=PAGE)
 
 
 def start_scrub(session: Session, places: Places, moment: datetime) -> None:

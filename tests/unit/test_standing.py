@@ -48,9 +48,10 @@ def end(db: Database, ago: timedelta = timedelta()) -> None:
 
 
 def look(db: Database, places: Places) -> list[str]:
+    """What is queued then; the page of photos, which follows most of it, has a test of its own."""
     with db.writing() as session:
         standing.start(session, places)
-    return queued(db)
+    return [kind for kind in queued(db) if kind != standing.PAGE]
 
 
 def test_without_a_drive_and_photos_there_is_nothing_to_do(db: Database, places: Places) -> None:
@@ -101,6 +102,34 @@ def test_photos_that_wait_get_previews_and_what_cannot_be_done_is_left_for_a_whi
             item.preview = PreviewState.READY
     end(db, timedelta(hours=1))
     assert look(db, places) == []
+
+
+def test_the_page_of_photos_follows_new_previews_once_an_hour_at_most_and_is_looked_after_daily(
+    db: Database, places: Places, hot: Mount
+) -> None:
+    def is_wanted() -> bool:
+        look(db, places)
+        return standing.PAGE in queued(db)
+
+    assert not is_wanted()  # nothing is known of the drive yet
+    end(db)
+    assert is_wanted()
+    end(db)
+    photo(db, hot.drive_id, "Anna")
+    look(db, places)
+    end(db)  # new previews, within the hour
+    assert not is_wanted()
+    with db.writing() as session:
+        for job in session.scalars(select(Job).where(Job.kind == standing.PAGE)):
+            job.finished = now() - timedelta(hours=2)
+    assert is_wanted()
+    end(db)
+    assert not is_wanted()
+    for hours, wanted in ((19, False), (21, True)):  # nothing new but what people said
+        with db.writing() as session:
+            for job in session.scalars(select(Job)):
+                job.finished = now() - timedelta(hours=hours + (job.kind != standing.PAGE))
+        assert is_wanted() is wanted
 
 
 @pytest.mark.parametrize(
