@@ -21,6 +21,7 @@ from appliance.drives.layout import INCOMING
 FORM_LIMIT = "64m"  # of everything but uploads; the console has the same limit
 YES_HOLDS_S = 2  # seconds that nginx may repeat a yes without asking
 SLOW_ANSWER_S = 3600  # hashing and flushing a file of many gigabytes on an old USB drive
+DEVICES = ("/dav/", "/remote.php/")  # where phone apps and file programs send files: WebDAV, and Nextcloud's
 NOT_READY = '{"error":"not_ready","message":"The station is not ready for uploads.","hint":"Try again in a minute."}'
 TAG = re.compile(r"(HOT|COLD)-[1-9][0-9]{0,5}")
 
@@ -70,7 +71,9 @@ def render(site: Site) -> str:
     hot = [shelf for shelf in site.shelves if shelf.uploads]
     uploads = "".join(_upload(f"/api/v1/uploads/{shelf.tag}/", shelf) for shelf in hot)
     if hot:
-        uploads += _upload("/api/v1/files/", hot[0]) + _asking()
+        uploads += _upload("/api/v1/files/", hot[0])
+        uploads += "".join(_upload(prefix, hot[0], "@dav") for prefix in DEVICES)
+        uploads += _asking()
     return _frame(site, f"{listens}\n{_common(site)}{files}{uploads}{_console()}")
 
 
@@ -189,16 +192,17 @@ def _files(shelf: Shelf) -> str:
 """
 
 
-def _upload(prefix: str, shelf: Shelf) -> str:
+def _upload(prefix: str, shelf: Shelf, otherwise: str = "@api") -> str:
     """A location whose bodies land on that drive; only the finished file's name reaches the application."""
     return f"""\
     location ^~ {prefix} {{
-      error_page 418 = @api;
+      error_page 418 = {otherwise};
       if ($request_method !~ ^(PUT|PATCH)$) {{ return 418; }}
       set $shelf {shelf.tag};
       auth_request /internal/upload-allowed;
       auth_request_set $refusal $upstream_http_x_everpx_refusal;
       auth_request_set $refusal_status $upstream_status;
+      auth_request_set $challenge $upstream_http_www_authenticate;
       error_page 401 403 500 = @refused;
       error_page 502 504 =503 /everpx-starting.json;
       client_max_body_size 0;
@@ -244,10 +248,12 @@ def _asking() -> str:
       default_type application/json;
       add_header Cache-Control no-store always;
       add_header X-Content-Type-Options nosniff always;
+      add_header WWW-Authenticate $challenge always;
       if ($refusal = "") {{ return 503 '{NOT_READY}'; }}
       if ($refusal_status = 401) {{ return 401 $refusal; }}
       if ($refusal_status = 403) {{ return 403 $refusal; }}
       if ($refusal_status = 413) {{ return 413 $refusal; }}
+      if ($refusal_status = 429) {{ return 429 $refusal; }}
       if ($refusal_status = 507) {{ return 507 $refusal; }}
       return 503 $refusal;
     }}
@@ -272,6 +278,12 @@ def _console() -> str:
     }}
     location @api {{
 {to_api}\
+    }}
+    location @dav {{
+      client_max_body_size {FORM_LIMIT};
+      proxy_read_timeout {SLOW_ANSWER_S}s;
+{_to_console()}\
+      proxy_pass http://console;
     }}
     location = /live {{
       gzip off;

@@ -19,6 +19,7 @@ from appliance.library.models import StoredFile
 from appliance.library.uploads import LARGEST
 from appliance.library.uploads import known as known_of
 from appliance.words import N_
+from console import devices
 from console.access import me, public, signed_in
 from console.api.routes import read_json
 from console.library.receiving import body_on, digest_in, moment, uploads
@@ -103,19 +104,26 @@ def allowed() -> ResponseReturnValue:
 
     A yes about a person holds for a few seconds, because a phone asks for every photo; the upload itself is asked anew.
     """
-    if not _let_in():
+    path = request.headers.get("X-Everpx-Path", "")
+    try:
+        let_in = _let_in(devices.opens(path))
+    except ApplianceError as error:
+        return _refused(error.status, error.as_json())
+    if not let_in:
         return _refused(401, {"error": "not_signed_in", "message": "Please sign in first.", "hint": ""})
     length = request.headers.get("X-Everpx-Length", "")
     needed = int(length) if length.isascii() and length.isdigit() and len(length) < 19 else 0
     try:
-        room.check(_drive_of(request.headers.get("X-Everpx-Path", ""), uploads().shelves.mounts()), needed)
+        room.check(_drive_of(path, uploads().shelves.mounts()), needed)
     except ApplianceError as error:
         return _refused(error.status, error.as_json())
     return "", 204
 
 
-def _let_in() -> bool:
-    """Whether this is somebody; remembered by what they showed."""
+def _let_in(device: bool) -> bool:
+    """Whether this is somebody; remembered by what they showed.  ``device``: where only a device's password counts."""
+    if device:
+        return devices.device() is not None
     shown = hashlib.sha256(repr([request.headers.get(name) for name in SHOWN]).encode()).digest()
     moment = time.monotonic()
     if _seen.get(shown, 0) > moment:
@@ -135,4 +143,5 @@ def _drive_of(path: str, mounts: list[Mount]) -> Mount:
 
 
 def _refused(status: int, words: dict[str, Any]) -> ResponseReturnValue:
-    return words, status, {"X-Everpx-Refusal": json.dumps(words)}
+    challenge = devices.CHALLENGE if status == 401 else {}
+    return words, status, {"X-Everpx-Refusal": json.dumps(words)} | challenge

@@ -10,9 +10,9 @@ from flask_login import current_user
 
 from appliance.drives.models import COLOURS
 from appliance.errors import ApplianceError
-from appliance.people import service, sign_ins
+from appliance.people import device_passwords, service, sign_ins
 from appliance.people.models import User, UserState
-from console import access
+from console import access, devices
 from console.access import by, me, person, public, signed_in
 from console.session.browsers import browser
 from console.shell import done, problems_of, show
@@ -93,9 +93,10 @@ def account() -> ResponseReturnValue:
     return _account({}, 200)
 
 
-def _account(problems: dict[str, str], status: int) -> ResponseReturnValue:
+def _account(problems: dict[str, str], status: int, secret: str = "") -> ResponseReturnValue:
     with station().db.reading() as db_session:
         rows = sign_ins.listing(db_session, me().id)
+        devices = device_passwords.listing(db_session, me().id)
     return show(
         "session/account.html",
         "content",
@@ -103,6 +104,9 @@ def _account(problems: dict[str, str], status: int) -> ResponseReturnValue:
         problems=problems,
         sign_ins=rows,
         here=person().sign_in.id,
+        devices=devices,
+        device=request.form.get("device", "") if problems else "",
+        secret=secret,
         colours=COLOURS,
         emoji=EMOJI,
     )
@@ -172,3 +176,26 @@ def end_others() -> ResponseReturnValue:
     with station().db.writing() as db_session:
         sign_ins.revoke_others(db_session, by(), me(), keep=person().sign_in.id)
     return done(gettext("All other browsers are signed out."), "session.account")
+
+
+@blueprint.post("/account/devices")
+@signed_in
+def add_device() -> ResponseReturnValue:
+    """A password for a device.  Its text is in this one answer only, so there is no redirect that could carry it on."""
+    try:
+        with station().db.writing() as db_session:
+            user = db_session.get_one(User, me().id)
+            _, text = device_passwords.create(db_session, by(), user, request.form.get("device", ""))
+    except ApplianceError as error:
+        return _account(problems_of(error), error.status)
+    return _account({}, 200, text)
+
+
+@blueprint.post("/account/devices/<int:password_id>/end")
+@signed_in
+def end_device(password_id: int) -> ResponseReturnValue:
+    """Shut a device out."""
+    with station().db.writing() as db_session:
+        device_passwords.revoke(db_session, by(), db_session.get_one(User, me().id), password_id)
+    devices.forget()
+    return done(gettext("That device is shut out. What it has sent stays."), "session.account")

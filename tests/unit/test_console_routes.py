@@ -30,7 +30,7 @@ from appliance.library.models import Folder, Media, MediaKind, StoredFile
 from appliance.people import service as people
 from appliance.people import sign_ins
 from appliance.people.audit import By
-from appliance.people.models import ApiToken, Role
+from appliance.people.models import ApiToken, DevicePassword, Role
 from appliance.words import Message
 from tests.browsers import Browser
 from tests.callers import PASSWORD
@@ -38,6 +38,8 @@ from tests.callers import PASSWORD
 TABLE = """
 GET    /                                                        in   200  200  200  200
 GET    /account                                                 in   200  200  200  200
+POST   /account/devices                                         in   422  422  422  400
+POST   /account/devices/<int:password_id>/end                   in   303  404  404  400
 POST   /account/language                                        in   303  303  303  400
 POST   /account/password                                        in   422  422  422  400
 POST   /account/picture                                         in   422  422  422  400
@@ -236,6 +238,7 @@ def world(app: Flask, db: Database) -> World:
         people.add(session, By(), name="Ben", password=PASSWORD)
         people.add(session, By(), name="Cleo", password=PASSWORD)
         session.add(ApiToken(token_hash="x", user_id=2, name="Bens"))
+        session.add(DevicePassword(secret_hash="x", user_id=2, name="Bens"))
         words = Message("test")
         jobs.start(session, "health.check", title=words, lock="test", asked_by=2)
         schedule.upsert(session, "backup.run", "cold:1", Plan(Rhythm.DAILY), title=words)
