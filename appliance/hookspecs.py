@@ -25,6 +25,11 @@ def console_blueprint() -> Any:
 
 
 @hookspec
+def protocol_blueprint() -> Any:
+    """Return a Flask blueprint that is mounted at the top: for a protocol whose addresses are not ours to choose."""
+
+
+@hookspec
 def home_cards(session: "Session") -> "Iterable[tuple[str, str | Message]]":
     """Return (title, one sentence) pairs shown on the home page."""
 

@@ -73,6 +73,8 @@ def create_app(here: Places | None = None, broker: Broker | None = None) -> Flas
     plugin.load(db)
     for name, blueprint in plugin.call_named("console_blueprint"):
         app.register_blueprint(blueprint, url_prefix=f"/plugins/{name}")
+    for blueprint in plugin.call("protocol_blueprint"):
+        app.register_blueprint(blueprint)
     app.jinja_env.globals["static_version"] = _static_version(app)
     return app
 

@@ -27,13 +27,20 @@ def deliver(mount: Mount, path: bytes, *, name: str, mime: str, download: bool =
     behind_nginx = current_app.config["BEHIND_NGINX"]
     response = _by_nginx(mount, target) if behind_nginx else send_file(target, conditional=True)
     response.headers["Content-Type"] = mime if inline else "application/octet-stream"
-    response.headers["Content-Disposition"] = dump_options_header(
-        "inline" if inline else "attachment", {"filename": name.encode("utf-8", "replace").decode()}
-    )
+    response.headers["Content-Disposition"] = _disposition("inline" if inline else "attachment", name)
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = cache or "private, no-cache"
     return response
+
+
+def _disposition(kind: str, name: str) -> str:
+    """The header with the name twice (RFC 6266): as every program reads it, and whole where it is not ASCII."""
+    plain = name.encode("ascii", "replace").decode()
+    names = {"filename": plain}
+    if plain != name:
+        names["filename*"] = "UTF-8''" + quote(name.encode("utf-8", "replace"), safe="")
+    return dump_options_header(kind, names)
 
 
 def _by_nginx(mount: Mount, target: Path) -> Response:

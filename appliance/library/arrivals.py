@@ -42,6 +42,7 @@ class Arrival:
     modified: datetime | None = None
     digest: bytes | None = None  # announced
     upload_id: str = ""  # the Upload row that ends with it
+    path: bytes = b""  # relative to the drive: exactly there, in place of a file that has the name
 
 
 @dataclass(frozen=True)

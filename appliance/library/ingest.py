@@ -126,12 +126,15 @@ class Ingest:
     ) -> bool:
         """Give a file its name; False when these bytes are this person's already, and the ticket has its answer."""
         file = ticket.request
+        if file.arrival.path:
+            _put_exactly(file, folders)
+            return True
         if known := self._known(session, file):
             ticket.result = known
             os.unlink(file.spool, dir_fd=file.spool_folder)
             return False
         for other in placed:
-            if other.request.digest == file.digest and other.request.arrival.user_id == file.arrival.user_id:
+            if _are_twins(file, other.request):
                 file.twin = other.request
                 return False
         file.folder = os.fsencode(folder_for(file.arrival, file.format, file.taken))
@@ -184,6 +187,8 @@ class Ingest:
                 taken=file.taken,
                 zone=file.zone,
             )
+        elif file.arrival.path:
+            catalogue.forget_media(session, file_id)  # there may have been a photo of this name
         if file.arrival.upload_id:
             catalogue.finish_upload(session, file.arrival.upload_id, file_id)
         path = catalogue.joined(file.folder, file.name)
@@ -243,6 +248,18 @@ class _Folders:
                 self._flushed[key] = error
         if (problem := self._flushed[key]) is not None:
             raise problem
+
+
+def _are_twins(file: Flushed, placed: Flushed) -> bool:
+    """The same bytes of the same person; but a name that the sender chose may be replaced in this very batch."""
+    same = placed.digest == file.digest and placed.arrival.user_id == file.arrival.user_id
+    return same and not placed.arrival.path
+
+
+def _put_exactly(file: Flushed, folders: _Folders) -> None:
+    """The name that the sender chose, whatever file had it: the one or the other is there, and never half of one."""
+    file.folder, _, file.name = file.arrival.path.rpartition(b"/")
+    os.rename(file.spool, file.name, src_dir_fd=file.spool_folder, dst_dir_fd=folders.open(file))
 
 
 @contextlib.contextmanager

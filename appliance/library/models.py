@@ -22,6 +22,7 @@ class Folder(Base):
     drive_id: Mapped[int] = mapped_column(ForeignKey("drive.id"))
     path: Mapped[bytes]  # as the filesystem has it: bytes, because not every name is UTF-8 (os.fsencode)
     fingerprint: Mapped[bytes | None]  # of its listing when last scanned, see library.scan
+    version: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # another one after each change: triggers
 
 
 class StoredFile(Base):

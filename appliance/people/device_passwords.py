@@ -108,7 +108,7 @@ def revoke(session: Session, by: By, user: User, password_id: int) -> None:
     """Shut one of a person's devices out.  Raises NotFound for one that is not theirs."""
     row = session.get(DevicePassword, password_id)
     if row is None or row.user_id != user.id:
-        raise NotFound(what="device")
+        raise NotFound(what="device password")
     session.delete(row)
     words = N_("The device “{device}” of {name} was shut out.")
     note(session, by, "device_removed", words, name=user.name, device=row.name)

@@ -156,6 +156,7 @@ def _to_console(body_file: str = '""') -> str:
 def _common(site: Site) -> str:
     """Files of the console, files of the family, and what is shown when the console does not answer."""
     return f"""\
+    if ($request_uri ~ "#") {{ return 400; }}
     recursive_error_pages on;
     error_page 413 /everpx-too-large.html;
     error_page 502 504 =503 /everpx-starting.html;
@@ -183,6 +184,10 @@ def _files(shelf: Shelf) -> str:
       internal;
       alias {quoted(shelf.path, "/")};
       disable_symlinks on from={quoted(shelf.path)};
+      etag off;
+      add_header ETag $upstream_http_etag;
+      add_header OC-ETag $upstream_http_oc_etag;
+      add_header OC-Checksum $upstream_http_oc_checksum;
       add_header Content-Security-Policy $upstream_http_content_security_policy;
       add_header X-Content-Type-Options $upstream_http_x_content_type_options;
       add_header Referrer-Policy $upstream_http_referrer_policy;
@@ -202,7 +207,6 @@ def _upload(prefix: str, shelf: Shelf, otherwise: str = "@api") -> str:
       auth_request /internal/upload-allowed;
       auth_request_set $refusal $upstream_http_x_everpx_refusal;
       auth_request_set $refusal_status $upstream_status;
-      auth_request_set $challenge $upstream_http_www_authenticate;
       error_page 401 403 500 = @refused;
       error_page 502 504 =503 /everpx-starting.json;
       client_max_body_size 0;
@@ -248,7 +252,6 @@ def _asking() -> str:
       default_type application/json;
       add_header Cache-Control no-store always;
       add_header X-Content-Type-Options nosniff always;
-      add_header WWW-Authenticate $challenge always;
       if ($refusal = "") {{ return 503 '{NOT_READY}'; }}
       if ($refusal_status = 401) {{ return 401 $refusal; }}
       if ($refusal_status = 403) {{ return 403 $refusal; }}

@@ -208,6 +208,32 @@ DELETE /api/v1/tokens/<int:token_id>                            401  204  404  4
 POST   /api/v1/uploads                                          401  412  412  412  400
 DELETE /api/v1/uploads/<tag>/<upload_id>                        401  412  412  412  400
 PATCH  /api/v1/uploads/<tag>/<upload_id>                        401  412  412  412  400
+COPY      /dav/<rest:path>                                     401  401  401  401  401
+DELETE    /dav/<rest:path>                                     401  401  401  401  401
+GET       /dav/<rest:path>                                     401  401  401  401  401
+LOCK      /dav/<rest:path>                                     401  401  401  401  401
+MKCOL     /dav/<rest:path>                                     401  401  401  401  401
+MOVE      /dav/<rest:path>                                     401  401  401  401  401
+PROPFIND  /dav/<rest:path>                                     401  401  401  401  401
+PROPPATCH /dav/<rest:path>                                     401  401  401  401  401
+PUT       /dav/<rest:path>                                     401  401  401  401  401
+REPORT    /dav/<rest:path>                                     401  401  401  401  401
+SEARCH    /dav/<rest:path>                                     401  401  401  401  401
+UNLOCK    /dav/<rest:path>                                     401  401  401  401  401
+COPY      /remote.php/<rest:path>                              401  401  401  401  401
+DELETE    /remote.php/<rest:path>                              401  401  401  401  401
+GET       /remote.php/<rest:path>                              401  401  401  401  401
+LOCK      /remote.php/<rest:path>                              401  401  401  401  401
+MKCOL     /remote.php/<rest:path>                              401  401  401  401  401
+MOVE      /remote.php/<rest:path>                              401  401  401  401  401
+PROPFIND  /remote.php/<rest:path>                              401  401  401  401  401
+PROPPATCH /remote.php/<rest:path>                              401  401  401  401  401
+PUT       /remote.php/<rest:path>                              401  401  401  401  401
+REPORT    /remote.php/<rest:path>                              401  401  401  401  401
+SEARCH    /remote.php/<rest:path>                              401  401  401  401  401
+UNLOCK    /remote.php/<rest:path>                              401  401  401  401  401
+GET       /dav                                                 308  308  308  308  308
+PROPFIND  /dav                                                 308  308  308  308  308
 """
 
 COLUMNS = ("nobody", "member", "other", "admin", "forged")

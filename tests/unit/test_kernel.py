@@ -1,5 +1,6 @@
 """The kernel: database, settings, events, identity, words, durable writing."""
 
+import importlib
 import json
 import multiprocessing
 import os
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
+import plugins
 from appliance import events, identity, settings
 from appliance.db import Database, migrate, now
 from appliance.durable import flush_filesystem, write_atomically
@@ -132,6 +134,9 @@ def test_moments_are_aware_and_come_back_in_utc(db: Database) -> None:
 
 def test_the_schema_is_what_the_models_say(db: Database) -> None:
     from alembic.autogenerate import compare_metadata
+
+    for models in Path(plugins.__file__).parent.glob("*/models.py"):
+        importlib.import_module(f"plugins.{models.parent.name}.models")
     from alembic.runtime.migration import MigrationContext
 
     with db.engine.connect() as connection:

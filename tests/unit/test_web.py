@@ -33,8 +33,8 @@ def test_every_way_to_the_console_sets_or_blanks_what_the_console_trusts() -> No
     ways = text.count("proxy_pass http://console;")
     for header in ("X-Everpx-Body-File", "X-Everpx-Front", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"):
         assert text.count(f"proxy_set_header {header} ") == ways
-    assert text.count("X-Everpx-Body-File $request_body_file;") == 3  # two drives, and the one that PUT prefers
-    assert text.count("auth_request /internal/upload-allowed;") == 3
+    assert text.count("X-Everpx-Body-File $request_body_file;") == 5  # two drives; PUT, and two ways for devices
+    assert text.count("auth_request /internal/upload-allowed;") == 5
 
 
 def test_without_a_hot_drive_nothing_is_spooled() -> None:
