@@ -6,6 +6,15 @@ import re
 #: What stays as it is in any language: names, formats, what is typed or read by programs.
 NAMES = [
     "Everpx",
+    "Nextcloud",
+    "WebDAV",
+    "iPhone",
+    "Android",
+    "Google",
+    "Play",
+    "App",
+    "Store",
+    "rclone",
     "Anna",
     "Ben",
     "Cleo",
