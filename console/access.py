@@ -102,10 +102,10 @@ def address() -> str:
     return request.remote_addr or ""
 
 
-def start(user: User, sign_in_token: str) -> None:
-    """Begin a browser's sign-in; call after ``sign_ins.sign_in``."""
+def start(user: User, sign_in_token: str, *, stays: bool = True) -> None:
+    """Begin a browser's sign-in; call after ``sign_ins.sign_in``.  ``stays``: also when the browser is closed."""
     session.clear()
-    session.permanent = True
+    session.permanent = stays
     with station().db.reading() as db_session:
         found = sign_ins.who(db_session, sign_in_token)
     assert found is not None and found[0].id == user.id

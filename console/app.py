@@ -90,11 +90,29 @@ def _blueprints() -> list[Any]:
     from console.library.tus import blueprint as tus
     from console.library.views import blueprint as library
     from console.people.views import blueprint as people
+    from console.phone.app_files import blueprint as app_files
+    from console.phone.views import blueprint as phone
     from console.session.views import blueprint as session
     from console.system.views import blueprint as system
     from console.wizard.views import blueprint as wizard
 
-    return [home, session, wizard, drives, backup, people, system, activity, library, tus, api, metrics, live.blueprint]
+    return [
+        home,
+        session,
+        wizard,
+        drives,
+        backup,
+        people,
+        system,
+        activity,
+        library,
+        phone,
+        app_files,
+        tus,
+        api,
+        metrics,
+        live.blueprint,
+    ]
 
 
 def _known_host() -> None:

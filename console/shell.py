@@ -42,7 +42,8 @@ def tabs() -> list[Tab]:
     every = [
         Tab("home.page", "house", gettext("Home")),
         Tab("library.photos", "images", gettext("Photos")),
-        Tab("library.upload", "upload", gettext("Upload")),
+        Tab("phone.page", "smartphone", gettext("Phone")),
+        Tab("library.upload", "upload", gettext("Upload"), on_phone=False),
         Tab("drives.page", "hard-drive", gettext("Drives"), admin=True),
         Tab("backup.page", "shield-check", gettext("Backup"), admin=True),
         Tab("people.page", "users", gettext("People"), admin=True, on_phone=False),

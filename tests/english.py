@@ -54,6 +54,7 @@ NAMES = [
     "HOT-1",
     "Werkzeug",
     "Chrome",
+    "Safari",
     "HeadlessChrome",
     "Lamp",
 ]

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from appliance.backup.models import ColdFile
 from appliance.drives.mounts import Mount
 from appliance.errors import ApplianceError, Invalid
-from appliance.library import room, spool
+from appliance.library import room, spool, tombstones
 from appliance.library.arrivals import Arrival, Stored
 from appliance.library.models import StoredFile
 from appliance.library.uploads import LARGEST
@@ -87,7 +87,10 @@ def _cold_copies(stored: Stored) -> int:
 
 @signed_in
 def known() -> ResponseReturnValue:
-    """Which of these files need not be sent: ``{"digests": [hex, …]}``, 1000 at most."""
+    """Which of these files need not be sent: ``{"digests": [hex, …]}``, 1000 at most.
+
+    ``known`` are safe here; ``deleted`` were here, and their owner deleted them.
+    """
     asked = read_json()
     listed = asked.get("digests") if isinstance(asked, dict) else None
     if not isinstance(listed, list) or len(listed) > MOST_ASKED or not all(isinstance(d, str) for d in listed):
@@ -95,7 +98,8 @@ def known() -> ResponseReturnValue:
     wanted = [digest for text in listed if (digest := digest_in(text))]
     with station().db.reading() as session:
         safe = known_of(session, uploads().door, me(), wanted)
-    return {"known": sorted(digest.hex() for digest in safe)}
+        gone = tombstones.deleted(session, me().id, wanted) - safe
+    return {"known": sorted(digest.hex() for digest in safe), "deleted": sorted(digest.hex() for digest in gone)}
 
 
 @public

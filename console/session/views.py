@@ -49,7 +49,7 @@ def sign_in() -> ResponseReturnValue:
             )
     except ApplianceError as error:
         return _form(name, problems_of(error), error.status)
-    access.start(user, token)
+    access.start(user, token, stays="stay" in request.form)
     return redirect(_back(), 303)
 
 
@@ -71,9 +71,15 @@ def _back() -> str:
     """Where the person wanted to go: a path of this station, never another host."""
     wanted = request.values.get("next", "")
     parts = urlsplit(wanted)
-    if wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and not parts.netloc and not parts.scheme:
+    inside = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and not parts.netloc and not parts.scheme
+    if inside and wanted != url_for("home.page"):
         return wanted
-    return url_for("home.page")
+    return url_for("phone.page" if _is_phone() else "home.page")
+
+
+def _is_phone() -> bool:
+    """Whether a phone asks: it begins on the page that sends its photos."""
+    return "Mobi" in request.user_agent.string
 
 
 @blueprint.post("/sign-out")
@@ -83,7 +89,7 @@ def sign_out() -> ResponseReturnValue:
     with station().db.writing() as db_session:
         sign_ins.sign_out(db_session, person().get_id())
     access.end()
-    return redirect(url_for("session.sign_in_page"), 303)
+    return redirect(url_for("session.sign_in_page", left=1), 303)  # there the browser forgets what it kept
 
 
 @blueprint.get("/account")

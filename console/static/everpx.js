@@ -82,3 +82,9 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   opened = [...event.detail.target.querySelectorAll("details[open][id]")].map((each) => each.id);
 });
 document.addEventListener("htmx:afterSwap", () => opened.forEach((id) => document.getElementById(id)?.setAttribute("open", "")));
+
+/* Who signs out leaves nothing on this device: not what a phone remembers, not what was half sent. */
+if (location.pathname === "/sign-in" && new URLSearchParams(location.search).has("left")) {
+  indexedDB.deleteDatabase("everpx-phone");
+  Object.keys(localStorage).filter((key) => key.startsWith("tus::")).forEach((key) => localStorage.removeItem(key));
+}

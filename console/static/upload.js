@@ -1,5 +1,6 @@
 /* Adding files: each is hashed, asked for, and sent in pieces only when it is not here already (tus 1.0).
-   A lost connection is waited for; a closed page goes on when the same files are chosen again. */
+   A lost connection is waited for; a closed page goes on when the same files are chosen again.
+   Whoever wants to follow hears "entry" on the document for every step of every file (phone.js). */
 "use strict";
 
 {
@@ -11,8 +12,14 @@ const list = total.querySelector("[data-queue]");
 const pauseButton = total.querySelector("[data-pause]");
 const PIECE = 8 * 1024 * 1024;
 const AT_ONCE = 3;
+const ASKED_AT_ONCE = 200;
+const HASHED_AHEAD = 1000; /* files that were hashed and wait for their turn */
 const SHOWN = 200; /* lines; a thousand photos need no thousand lines */
 const files = [];
+const GOOD = ["safe", "here"];
+const OVER = [...GOOD, "deleted", "failed"];
+const stored = new Set(); /* digests that are on the drive */
+const leavesDeleted = "leaveDeleted" in form.dataset;
 let paused = false;
 let begun = 0;
 
@@ -25,14 +32,17 @@ class Entry {
     this.line = null;
   }
 
-  get over() { return ["safe", "here", "failed"].includes(this.state); }
+  get over() { return OVER.includes(this.state); }
+  get good() { return GOOD.includes(this.state); }
 
   become(state, more = "") {
     this.state = state;
-    if (["safe", "here"].includes(state)) this.sent = this.file.size;
+    if (this.over && state !== "failed") this.sent = this.file.size;
+    if (this.good && this.digest) stored.add(this.digest);
     this.more = more;
     draw(this);
     drawTotal();
+    document.dispatchEvent(new CustomEvent("entry", { detail: { entry: this, files } }));
   }
 }
 
@@ -40,11 +50,11 @@ class Entry {
 function draw(entry) {
   if (!entry.line) return;
   const [, state, bar] = entry.line.children;
-  state.textContent = entry.more || words[entry.state];
+  state.textContent = entry.more || (words[entry.state] ?? words.looking);
   state.className = `state ${{ safe: "good", here: "good", failed: "danger", offline: "warn" }[entry.state] || "off"}`;
   bar.hidden = entry.over;
   bar.value = entry.file.size ? entry.sent / entry.file.size : 1;
-  if (["safe", "here"].includes(entry.state) && files.length > SHOWN) { entry.line.remove(); entry.line = null; fill(); }
+  if (entry.over && entry.state !== "failed" && files.length > SHOWN) { entry.line.remove(); entry.line = null; fill(); }
 }
 
 function fill() {
@@ -78,43 +88,102 @@ function drawTotal() {
     drawing = false;
     const size = files.reduce((sum, entry) => sum + entry.file.size, 0);
     const sent = files.reduce((sum, entry) => sum + entry.sent, 0);
-    const safe = files.filter((entry) => ["safe", "here"].includes(entry.state)).length;
+    const safe = files.filter((entry) => entry.good).length;
+    const deleted = files.filter((entry) => entry.state === "deleted").length;
+    const wanted = files.length - deleted;
     const over = files.every((entry) => entry.over);
     total.hidden = !files.length;
     total.querySelector(":scope > progress").value = size ? sent / size : over ? 1 : 0;
-    const all = over && safe === files.length;
-    total.querySelector("[data-said]").textContent = (!all ? words.some : files.length === 1 ? words.one : words.done).replace("{n}", safe.toLocaleString()).replace("{all}", files.length.toLocaleString());
+    const all = over && safe === wanted && wanted > 0;
+    const sentence = (!all ? words.some : wanted === 1 ? words.one : words.done).replace("{n}", safe.toLocaleString()).replace("{all}", wanted.toLocaleString());
+    const besides = deleted ? (deleted === 1 ? words.besides_one : words.besides).replace("{n}", deleted.toLocaleString()) : "";
+    total.querySelector("[data-said]").textContent = [wanted ? sentence : "", besides].filter(Boolean).join(" ");
     const elapsed = (performance.now() - begun) / 1000;
     const rest = sent && elapsed > 3 && !over && !paused ? ((size - sent) * elapsed) / sent : 0;
     total.querySelector("[data-left]").textContent = paused ? words.paused : rest ? words.left.replace("{time}", spoken(rest)) : "";
     total.querySelector("[data-after]").hidden = !(over && safe);
+    form.classList.toggle("busy", !over);
     const failed = files.some((entry) => entry.state === "failed");
     pauseButton.hidden = over && !failed;
     pauseButton.querySelector("span").textContent = over ? words.again : paused ? words.resume : words.pause;
   });
 }
 
-/* ---- sending ---- */
-async function hashOf(file) {
-  const hash = await hashwasm.createBLAKE3();
-  hash.init();
-  for (let at = 0; at < file.size; at += PIECE) {
-    if (paused) return null;
-    hash.update(new Uint8Array(await file.slice(at, at + PIECE).arrayBuffer()));
+/* ---- looking: hashes one file after the other, and asks for many at once ---- */
+let hasher = null;
+const hashing = new Map();
+function hashOf(file) {
+  if (!hasher) {
+    hasher = new Worker(form.dataset.hasher);
+    hasher.onmessage = ({ data }) => {
+      const { ok, no } = hashing.get(data.id);
+      hashing.delete(data.id);
+      if (data.digest) ok(data.digest); else no(new Error(data.error));
+    };
+    hasher.onerror = () => {
+      for (const { no } of hashing.values()) no(new Error(words.failed));
+      hashing.clear();
+      hasher = null;
+    };
   }
-  return hash.digest("hex");
+  const id = crypto.getRandomValues(new Uint32Array(1))[0];
+  return new Promise((ok, no) => { hashing.set(id, { ok, no }); hasher.postMessage({ id, file }); });
 }
 
-async function isHere(digest) {
-  const answer = await fetch(form.dataset.known, {
-    method: "POST",
-    headers: { "Content-Type": "application/json", "X-CSRFToken": form.dataset.token },
-    body: JSON.stringify({ digests: [digest] }),
-  });
-  if (!answer.ok) return false;
-  return (await answer.json()).known.includes(digest);
+let looking = false;
+async function look() {
+  if (looking) return;
+  looking = true;
+  const asked = [];
+  let first = 0;
+  while (!paused && files.filter((entry) => entry.state === "ready").length < HASHED_AHEAD) {
+    const entry = files.find((each) => each.state === "waiting");
+    if (entry) {
+      entry.become("looking");
+      try {
+        entry.digest ??= await hashOf(entry.file);
+        entry.become("looked");
+        asked.push(entry);
+        first ||= performance.now();
+      } catch (error) {
+        entry.become("failed", `${words.failed}: ${error.message}`);
+      }
+    }
+    if (asked.length && (!entry || asked.length >= ASKED_AT_ONCE || performance.now() - first > 1000)) {
+      await ask(asked.splice(0));
+      first = 0;
+      go();
+    }
+    if (!entry && !files.some((each) => each.state === "waiting")) break;
+  }
+  if (paused) asked.forEach((entry) => entry.become("paused"));
+  else if (asked.length) await ask(asked);
+  looking = false;
 }
 
+async function ask(entries) {
+  let answer;
+  try {
+    const said = await fetch(form.dataset.known, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-CSRFToken": form.dataset.token },
+      body: JSON.stringify({ digests: entries.map((entry) => entry.digest) }),
+    });
+    if (said.status === 401) { entries.forEach((entry) => entry.become("failed", words.signin)); return; }
+    if (!said.ok) throw new TypeError(`known: ${said.status}`);
+    answer = await said.json();
+  } catch {
+    entries.forEach((entry) => entry.become("offline"));
+    soon();
+    return;
+  }
+  const [known, deleted] = [new Set(answer.known), new Set(leavesDeleted ? answer.deleted : [])];
+  for (const entry of entries) {
+    entry.become(known.has(entry.digest) ? "here" : deleted.has(entry.digest) ? "deleted" : "ready");
+  }
+}
+
+/* ---- sending ---- */
 /* tus-js-client takes every answer to "how far is it?" but a good one for "there is no such upload", forgets what has
    arrived and begins anew.  Only an upload that is really gone begins anew; the rest is an error like any other. */
 function onlyGoneIsGone(asked, answer) {
@@ -176,15 +245,10 @@ function send(entry, digest) {
 }
 
 async function handle(entry) {
-  entry.become("looking");
   try {
-    const digest = entry.digest ??= await hashOf(entry.file);
-    if (paused) { entry.become("paused"); return; }
-    if (digest && await isHere(digest)) { entry.become("here"); return; }
-    await send(entry, digest);
+    await send(entry, entry.digest);
   } catch (error) {
-    /* the network while asking, or a file that can no longer be read */
-    if (error instanceof TypeError) { entry.become("offline"); soon(); } else entry.become("failed", `${words.failed}: ${error.message}`);
+    entry.become("failed", `${words.failed}: ${error.message}`);
   } finally {
     entry.pause = null;
   }
@@ -194,11 +258,14 @@ const busy = new Set();
 function go() {
   begun ||= performance.now();
   while (!paused && busy.size < AT_ONCE) {
-    const entry = files.find((each) => each.state === "waiting");
-    if (!entry) return;
+    const onTheirWay = new Set([...busy].map((each) => each.digest)); /* the same photo chosen twice is sent once */
+    const entry = files.find((each) => each.state === "ready" && !onTheirWay.has(each.digest));
+    if (!entry) break;
+    if (stored.has(entry.digest)) { entry.become("here"); continue; }
     busy.add(entry);
     handle(entry).finally(() => { busy.delete(entry); go(); });
   }
+  look();
 }
 
 /* Lost connections: tried again when the browser sees a network, and every 15 s. */
@@ -226,10 +293,13 @@ pauseButton.addEventListener("click", () => {
 });
 
 /* ---- choosing ---- */
+const chosenBefore = new Set();
 function add(chosen) {
   for (const file of chosen) {
-    const same = (entry) => entry.file.name === file.name && entry.file.size === file.size && entry.file.lastModified === file.lastModified;
-    if (!files.some(same)) files.push(new Entry(file));
+    const key = `${file.size} ${file.lastModified} ${file.name}`;
+    if (chosenBefore.has(key)) continue;
+    chosenBefore.add(key);
+    files.push(new Entry(file));
   }
   fill();
   drawTotal();
@@ -237,6 +307,7 @@ function add(chosen) {
 }
 
 document.getElementById("files").addEventListener("change", (event) => { add(event.target.files); event.target.value = ""; });
+document.addEventListener("add-files", (event) => add(event.detail));
 form.addEventListener("submit", (event) => event.preventDefault());
 
 async function inside(entry) {

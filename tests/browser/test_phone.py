@@ -1,0 +1,230 @@
+"""The phone: an app that can be installed, sends only what is new, and loses nothing on the way."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from blake3 import blake3
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, Response, expect
+
+from tests.browser import walk
+from tests.browser.conftest import PHONE
+from tests.browser.running_station import RunningStation
+
+pytestmark = pytest.mark.browser
+PHOTOS = Path("/usr/share/backgrounds/mate/nature")
+ANDROID = (
+    "Mozilla/5.0 (Linux; Android 15; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/143.0 Mobile Safari/537.36"
+)
+RATE = 3_000_000  # bytes a second
+SENT_MS = 90_000
+
+
+@pytest.fixture
+def phone(chromium: Browser, station: RunningStation) -> Iterator[BrowserContext]:
+    """Anna's phone, signed in."""
+    context = chromium.new_context(
+        locale="en-GB",
+        viewport=PHONE,
+        base_url=station.url,
+        storage_state=station.states["Anna"],
+        reduced_motion="reduce",
+        user_agent=ANDROID,
+    )
+    context.set_default_timeout(20_000)
+    yield context
+    context.close()
+
+
+def photos(folder: Path, count: int, salt: str) -> list[Path]:
+    """Real photos that nobody has sent before: each with some bytes after its end."""
+    made = []
+    for number, source in zip(range(count), sorted(PHOTOS.glob("*.jpg")) * count, strict=False):
+        path = folder / f"{salt}-{number:02}.jpg"
+        path.write_bytes(source.read_bytes() + f"{salt} {number}".encode())
+        made.append(path)
+    return made
+
+
+def digest(path: Path) -> str:
+    return blake3(path.read_bytes()).hexdigest()
+
+
+def opened(context: BrowserContext) -> Page:
+    """The page, with its service worker in charge."""
+    page = context.new_page()
+    page.goto("/phone/")
+    until(page, "() => navigator.serviceWorker.controller !== null")
+    return page
+
+
+def until(page: Page, true: str) -> None:
+    """Until something is so; Playwright's own way needs eval, which our pages forbid."""
+    end = time.monotonic() + 20
+    while not page.evaluate(true):
+        assert time.monotonic() < end, true
+        page.wait_for_timeout(50)
+
+
+def network(page: Page, **conditions: Any) -> CDPSession:
+    session = page.context.new_cdp_session(page)
+    usual = {"offline": False, "latency": 5, "downloadThroughput": -1, "uploadThroughput": -1}
+    session.send("Network.emulateNetworkConditions", usual | conditions)
+    return session
+
+
+def begun_uploads(context: BrowserContext) -> list[str]:
+    """The uploads that the station has begun for any page of this phone, from now on."""
+    begun: list[str] = []
+
+    def hear(answer: Response) -> None:
+        if answer.request.method == "POST" and answer.url.endswith("/uploads") and answer.status == 201:
+            begun.append(answer.headers["location"])
+
+    context.on("response", hear)
+    return begun
+
+
+def test_a_phone_can_install_it(phone: BrowserContext) -> None:
+    page = opened(phone)
+    session = phone.new_cdp_session(page)
+    told = session.send("Page.getAppManifest")
+    assert told["errors"] == []
+    facts = json.loads(told["data"])
+    assert (facts["start_url"], facts["scope"], facts["display"]) == ("/phone/", "/", "standalone")
+    assert {icon["purpose"] for icon in facts["icons"]} == {"any", "maskable"}
+    for icon in facts["icons"]:
+        answer = page.request.get(icon["src"])
+        assert answer.headers["content-type"] == "image/png"
+        width, height = (int.from_bytes(answer.body()[at : at + 4], "big") for at in (16, 20))
+        assert f"{width}x{height}" == icon["sizes"]
+    errors = [found["errorId"] for found in session.send("Page.getInstallabilityErrors")["installabilityErrors"]]
+    assert [error for error in errors if error != "in-incognito"] == []  # every window of a test is such a one
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_without_the_station_the_app_says_so_in_the_reader_s_language(phone: BrowserContext, language: str) -> None:
+    page = opened(phone)
+    page.evaluate("language => phoneStore.setMeta('language', language)", language)
+    phone.set_offline(True)
+    page.goto("/photos/")
+    words = {"en": "The station is not within reach.", "zh": "现在连不上小站。"}
+    expect(page.get_by_role("heading", name=words[language])).to_be_visible()
+    assert page.locator("html").get_attribute("lang") == {"en": "en", "zh": "zh-Hans"}[language]
+    phone.set_offline(False)
+    page.get_by_role("link").click()
+    expect(page.get_by_role("navigation", name="Main, bottom")).to_be_visible()
+
+
+def test_nothing_of_anybody_is_kept_on_the_phone(phone: BrowserContext) -> None:
+    page = opened(phone)
+    for address in ("/", "/photos/", "/phone/"):
+        page.goto(address)
+    kept = page.evaluate(
+        """async () => (await Promise.all((await caches.keys()).map(async (name) =>
+             (await (await caches.open(name)).keys()).map((asked) => new URL(asked.url).pathname)))).flat()"""
+    )
+    assert {re.sub(r"^/(static|offline)/.*", r"\1", path) for path in kept} == {"static", "offline"}
+    assert len(kept) < 8
+
+
+def test_only_what_is_new_is_sent_although_the_connection_is_lost_and_the_page_is_closed(
+    phone: BrowserContext, station: RunningStation, tmp_path: Path
+) -> None:
+    every = photos(tmp_path, 12, "walk")
+    sender = phone.new_page()
+    for path in every[:5]:
+        walk.send(sender, station, path.name, path.read_bytes())
+    sender.close()
+
+    begun = begun_uploads(phone)
+    page = opened(phone)
+    session = network(page, uploadThroughput=RATE)
+    page.locator("#files").set_input_files(every)
+    expect(page.get_by_text("was here already")).to_have_count(5, timeout=30_000)
+    expect(page.get_by_text("safe on the drive", exact=True).first).to_be_visible(timeout=30_000)
+    session.send(
+        "Network.emulateNetworkConditions",
+        {"offline": True, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1},
+    )
+    expect(page.get_by_text("no connection; goes on by itself").first).to_be_visible()
+    page.wait_for_timeout(500)
+    page.close()
+
+    page = opened(phone)
+    expect(page.get_by_role("heading", name=re.compile(r"chosen earlier and (is|are) not sent yet"))).to_be_visible()
+    page.locator("#files").set_input_files(every)
+    expect(page.get_by_text("All 12 files are safe on the drive.")).to_be_visible(timeout=SENT_MS)
+    expect(page.get_by_role("heading", name=re.compile("not sent yet"))).to_be_hidden()
+    assert len(begun) == 7  # each new one was begun once, whatever happened in between
+    stored = {path.name: digest(path) for path in station.hot.glob("Anna/Photos/**/walk-*.jpg")}
+    assert stored == {path.name: digest(path) for path in every}
+
+
+def test_photos_shared_from_the_gallery_wait_on_the_phone_until_they_are_sent(
+    phone: BrowserContext, station: RunningStation, tmp_path: Path
+) -> None:
+    shared = photos(tmp_path, 2, "shared")
+    page = opened(phone)
+    network(page, uploadThroughput=1000)  # the page does not get far before it is closed
+    share(page, shared)
+    expect(page.get_by_text("2 shared photos are taken.")).to_be_visible()
+    page.close()
+    page = opened(phone)
+    expect(page.get_by_text("2 shared photos are taken.")).to_be_visible()
+    expect(page.get_by_text("All 2 files are safe on the drive.")).to_be_visible(timeout=SENT_MS)
+    stored = {path.name: digest(path) for path in station.hot.glob("Anna/Photos/**/shared-*.jpg")}
+    assert stored == {path.name: digest(path) for path in shared}
+    page.reload()
+    expect(page.get_by_text("shared photos are taken.")).to_be_hidden()
+
+
+GALLERY = """() => {
+  const form = document.createElement("form");
+  Object.assign(form, {method: "post", enctype: "multipart/form-data", action: "/phone/share", id: "share"});
+  const input = document.createElement("input");
+  form.append(Object.assign(input, {type: "file", name: "files", multiple: true, id: "gallery"}));
+  document.body.append(form);
+}"""
+
+
+def share(page: Page, files: list[Path]) -> None:
+    """What Android does: a form with the files is sent to the app's share address."""
+    page.evaluate(GALLERY)
+    page.locator("#gallery").set_input_files(files)
+    page.locator("#share").evaluate("form => form.submit()")
+    page.wait_for_url("**/phone/?*")
+
+
+def test_a_share_before_the_app_is_ready_is_told_and_not_taken(phone: BrowserContext, tmp_path: Path) -> None:
+    page = phone.new_page()
+    page.goto("/account")
+    share(page, photos(tmp_path, 1, "early"))
+    expect(page.get_by_text("The shared photos did not arrive")).to_be_visible()
+
+
+def test_signing_in_on_a_phone_leads_to_its_photos_and_signing_out_leaves_nothing(
+    chromium: Browser, station: RunningStation, serious: Callable[[Page], list[str]], tmp_path: Path
+) -> None:
+    context = chromium.new_context(locale="en-GB", viewport=PHONE, base_url=station.url, user_agent=ANDROID)
+    page = context.new_page()
+    page.goto("/")
+    assert serious(page) == []
+    page.get_by_role("link", name="Ben").click()
+    page.get_by_label("Password").fill(walk.PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Send from this phone")).to_be_visible()
+    assert serious(page) == []
+    until(page, "() => navigator.serviceWorker.controller !== null")
+    page.locator("#files").set_input_files(photos(tmp_path, 1, "bens"))
+    expect(page.get_by_text("The file is safe on the drive.")).to_be_visible(timeout=SENT_MS)
+    until(page, "async () => (await phoneStore.items()).length === 1")
+    page.goto("/more")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Who is it?")).to_be_visible()
+    until(page, "async () => (await indexedDB.databases()).length === 0")
+    context.close()
