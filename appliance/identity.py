@@ -24,6 +24,12 @@ class Identity:
 
     station_id: str
     claim_hash: str
+    former: tuple[str, ...] = ()  # stations whose place this one took: their drives are its own
+
+    @property
+    def every_id(self) -> frozenset[str]:
+        """The ids in markers of drives that belong here."""
+        return frozenset({self.station_id, *self.former})
 
     def matches(self, code: str) -> bool:
         """Whether this is the claim code; spaces, dashes and case do not matter."""
@@ -44,7 +50,15 @@ def new_code() -> str:
 def load(places: Places) -> Identity:
     """The station's identity.  Raises FileNotFoundError when none was baked in."""
     stored = json.loads(places.identity.read_text())
-    return Identity(stored["station_id"], stored["claim_hash"])
+    return Identity(stored["station_id"], stored["claim_hash"], tuple(stored.get("former", ())))
+
+
+def take_place_of(places: Places, former_id: str) -> Identity:
+    """From now on the drives of an earlier station belong here; this station keeps its own id and claim code."""
+    stored = json.loads(places.identity.read_text())
+    former = [*stored.get("former", ()), former_id]
+    write_atomically(places.identity, json.dumps(stored | {"former": list(dict.fromkeys(former))}).encode())
+    return load(places)
 
 
 def create(places: Places) -> str | None:

@@ -150,7 +150,7 @@ def _revision(rows: sqlite3.Connection) -> str | None:
 
 def newest_copy(places: Places) -> Copy | None:
     """The good copy that knows the most."""
-    good = [Copy(path, _newest_event(path)) for path in _copies(places) if problem_of(path) is None]
+    good = [Copy(path, newest_event(path)) for path in _copies(places) if problem_of(path) is None]
     return max(good, key=lambda copy: copy.known, default=None)
 
 
@@ -163,7 +163,8 @@ def _copies(places: Places) -> Iterator[Path]:
             yield path
 
 
-def _newest_event(path: Path) -> str:
+def newest_event(path: Path) -> str:
+    """The moment of the last thing that a copy knows of, as text that sorts."""
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as rows:
         (newest,) = rows.execute("select max(at) from event").fetchone()
     return str(newest or "")

@@ -19,7 +19,7 @@ from appliance import events
 from appliance.db import now
 from appliance.drives import inventory as live
 from appliance.drives import records, service
-from appliance.drives.identity import role_word, station_id, verdict
+from appliance.drives.identity import own_ids, role_word, station_id, verdict
 from appliance.drives.inventory import Found
 from appliance.drives.leases import HANDING_OVER, lease
 from appliance.drives.marker import Marker
@@ -118,7 +118,7 @@ def _free_still(progress: Progress, found: Found) -> Found:
     if again is None:
         raise NotPluggedIn()
     with progress.db.reading() as session:
-        judged = verdict(again, inventory, service.every(session), station_id(progress.places))
+        judged = verdict(again, inventory, service.every(session), own_ids(progress.places))
     if not judged.can_adopt:
         raise DriveRefused(judged)
     return again
@@ -126,12 +126,12 @@ def _free_still(progress: Progress, found: Found) -> Found:
 
 def _next_number(progress: Progress, role: DriveRole) -> int:
     """One more than any row or any drive of ours that is plugged in ever had."""
-    own_id = station_id(progress.places)
+    own = own_ids(progress.places)
     with progress.db.reading() as session:
         highest = session.scalar(select(func.max(Drive.number)).where(Drive.role == role)) or 0
     for found in live.load(progress.places).found:
         mark = found.mark
-        ours = mark is not None and mark.station_id == own_id and mark.role == role.value
+        ours = mark is not None and mark.station_id in own and mark.role == role.value
         if mark is not None and ours and mark.marker_id != progress.checkpoint.get("marker_id"):
             highest = max(highest, mark.number)
     return highest + 1

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from appliance.broker.client import Broker
 from appliance.db import now
 from appliance.drives import service
-from appliance.drives.identity import Verdict, VerdictKind, station_id, verdict
+from appliance.drives.identity import Verdict, VerdictKind, own_ids, verdict
 from appliance.drives.inventory import Found
 from appliance.drives.models import Drive, DriveRole, DriveState, PowerState
 from appliance.drives.mounts import DriveGone, DriveMissing, Mount, NotThatDrive, hot_drives, hot_mounts, mount_for
@@ -190,8 +190,8 @@ def may_be_switched_off(context: HealthContext) -> Iterator[Finding]:
 def _judged(context: HealthContext) -> list[tuple[Found, Verdict]]:
     if context.inventory is None:
         return []
-    own_id, drives = station_id(context.places), service.every(context.session)
-    return [(f, verdict(f, context.inventory, drives, own_id)) for f in context.inventory.found]
+    own, drives = own_ids(context.places), service.every(context.session)
+    return [(f, verdict(f, context.inventory, drives, own)) for f in context.inventory.found]
 
 
 CHECKS: list[Check] = [

@@ -4,7 +4,7 @@ Only ``OURS`` and ``FREE`` lead to anything being written; every other verdict i
 what is plugged in was looked at before, and root reads the UUID once more when it mounts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -54,12 +54,17 @@ class Verdict:
 
 
 def station_id(places: Places) -> str:
-    """This station's id."""
+    """This station's id, for markers that it writes."""
     return identity.load(places).station_id
 
 
-def verdict(found: Found, inventory: Inventory, drives: Sequence[Drive], own_id: str) -> Verdict:
-    """Judge a drive that is plugged in.  ``drives`` are all rows, retired ones too."""
+def own_ids(places: Places) -> frozenset[str]:
+    """The ids in markers of drives that belong here: this station's, and those whose place it took."""
+    return identity.load(places).every_id
+
+
+def verdict(found: Found, inventory: Inventory, drives: Sequence[Drive], own: Collection[str]) -> Verdict:
+    """Judge a drive that is plugged in.  ``drives`` are all rows, retired ones too; ``own``: see :func:`own_ids`."""
     name = {"name": found.title}
     if found.system:
         return Verdict(
@@ -84,7 +89,7 @@ def verdict(found: Found, inventory: Inventory, drives: Sequence[Drive], own_id:
     if found.problem:
         return _unreadable(found)
     if found.mark is not None:
-        return _marked(found, found.mark, inventory, drives, own_id)
+        return _marked(found, found.mark, inventory, drives, own)
     return _unmarked(found, drives)
 
 
@@ -102,9 +107,9 @@ def _unreadable(found: Found) -> Verdict:
     )
 
 
-def _marked(found: Found, mark: Marker, inventory: Inventory, drives: Sequence[Drive], own_id: str) -> Verdict:
+def _marked(found: Found, mark: Marker, inventory: Inventory, drives: Sequence[Drive], own: Collection[str]) -> Verdict:
     """A drive that carries a marker file of some station."""
-    if mark.station_id != own_id:
+    if mark.station_id not in own:
         return Verdict(
             VerdictKind.FOREIGN,
             Message(N_("{name} belongs to another Everpx station."), {"name": found.title}),

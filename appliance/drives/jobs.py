@@ -8,7 +8,7 @@ from appliance.db import now
 from appliance.drives import inventory as live
 from appliance.drives import mounts, power, records, service
 from appliance.drives.handing_over import AnotherDrive, fresh, hand_over
-from appliance.drives.identity import VerdictKind, station_id, verdict
+from appliance.drives.identity import VerdictKind, own_ids, station_id, verdict
 from appliance.drives.leases import HANDING_OVER, lease
 from appliance.drives.marker import Marker
 from appliance.drives.models import Drive, DriveRole, PowerState
@@ -83,7 +83,7 @@ def _must_be_formattable(progress: Progress, found: live.Found, filesystem_uuid:
     if found.filesystem_uuid != filesystem_uuid:
         raise AnotherDrive()
     with progress.db.reading() as session:
-        judged = verdict(found, live.load(progress.places), service.every(session), station_id(progress.places))
+        judged = verdict(found, live.load(progress.places), service.every(session), own_ids(progress.places))
     if not judged.can_format:
         raise DriveRefused(judged)
 
@@ -179,7 +179,7 @@ def confirm(progress: Progress, *, device: str, drive_id: int, serial: str) -> d
         raise AnotherDrive()
     with progress.db.reading() as session:
         drive = service.get(session, drive_id)
-        judged = verdict(found, inventory, service.every(session), station_id(progress.places))
+        judged = verdict(found, inventory, service.every(session), own_ids(progress.places))
     if judged.kind is VerdictKind.WRONG and judged.drive_id == drive_id:
         with lease(progress.places, drive_id, progress):
             _rewrite_marker(progress, found, drive)

@@ -165,7 +165,7 @@ def ensure_hot(db: Database, broker: Broker, places: Places) -> bool:
 def _ensure(
     db: Database, broker: Broker, places: Places, inventory: live.Inventory, drive: Drive, every: list[Drive]
 ) -> None:
-    from appliance.drives.identity import VerdictKind, station_id, verdict
+    from appliance.drives.identity import VerdictKind, own_ids, verdict
 
     here = [found for found in inventory.found if found.filesystem_uuid == drive.filesystem_uuid]
     try:
@@ -178,7 +178,7 @@ def _ensure(
     if drive.power_state is PowerState.UNMOUNTED and here:
         return  # ejected by a person, and not unplugged yet
     for found in here:
-        judged = verdict(found, inventory, every, station_id(places))
+        judged = verdict(found, inventory, every, own_ids(places))
         if judged.kind in (VerdictKind.OURS, VerdictKind.DIRTY) and judged.drive_id == drive.id:
             request = {"device": found.device, "tag": drive.tag, "filesystem_uuid": drive.filesystem_uuid}
             dirty = judged.kind is VerdictKind.DIRTY  # its photos can be seen until a person had it repaired

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ from appliance.broker.client import Broker
 from appliance.db import Database, now
 from appliance.drives import inventory as live
 from appliance.drives import records
-from appliance.drives.identity import Verdict, VerdictKind, station_id, verdict
+from appliance.drives.identity import Verdict, VerdictKind, own_ids, verdict
 from appliance.drives.leases import HANDING_OVER, lease
 from appliance.drives.models import Drive, DriveRole, PowerMove, PowerState
 from appliance.drives.mounts import DriveGone, DriveMissing, Mount, mount_for, mount_of
@@ -130,11 +130,11 @@ def _wait_until_here(progress: "Progress", drive: Drive) -> live.Found:
     """The right drive, as soon as it is plugged in.  Raises NotSwitchedOn."""
     with progress.db.reading() as session:
         hours = WAIT_HOURS.get(session)
-    own_id = station_id(progress.places)
+    own = own_ids(progress.places)
     end = time.monotonic() + hours * 3600
     asked = False
     try:
-        found, judged = _search(progress, drive, live.refresh(progress.places, progress.broker), own_id)
+        found, judged = _search(progress, drive, live.refresh(progress.places, progress.broker), own)
         while found is None or judged is None or judged.kind is not VerdictKind.OURS:
             if time.monotonic() > end:
                 raise NotSwitchedOn(drive=drive.name, hours=hours)
@@ -143,7 +143,7 @@ def _wait_until_here(progress: "Progress", drive: Drive) -> live.Found:
                 asked = True
             progress.step(judged.message if judged else Message(N_("Switch on {drive}"), {"drive": drive.name}))
             progress.wait(LOOK_AGAIN_S)
-            found, judged = _search(progress, drive, live.load(progress.places), own_id)
+            found, judged = _search(progress, drive, live.load(progress.places), own)
     finally:
         if asked:
             with progress.db.writing() as session:
@@ -152,14 +152,14 @@ def _wait_until_here(progress: "Progress", drive: Drive) -> live.Found:
 
 
 def _search(
-    progress: "Progress", drive: Drive, inventory: live.Inventory, own_id: str
+    progress: "Progress", drive: Drive, inventory: live.Inventory, own: Collection[str]
 ) -> tuple[live.Found | None, Verdict | None]:
     """Whatever claims to be the drive, the real one first."""
     with progress.db.reading() as session:
         every = list(session.scalars(select(Drive)))
     best: tuple[live.Found | None, Verdict | None] = (None, None)
     for found in inventory.found:
-        judged = verdict(found, inventory, every, own_id)
+        judged = verdict(found, inventory, every, own)
         if judged.drive_id == drive.id:
             if judged.kind is VerdictKind.OURS:
                 return found, judged

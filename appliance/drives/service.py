@@ -16,7 +16,7 @@ from appliance import events
 from appliance.db import now
 from appliance.drives import inventory as live
 from appliance.drives import switches
-from appliance.drives.identity import Verdict, VerdictKind, station_id, verdict
+from appliance.drives.identity import Verdict, VerdictKind, own_ids, verdict
 from appliance.drives.inventory import Found, Inventory
 from appliance.drives.models import COLOURS, Drive, DriveRole, DriveState, PowerState, SpaceSample
 from appliance.drives.mounts import DriveGone, DriveMissing, NotThatDrive, mount_for
@@ -87,7 +87,7 @@ def overview(session: Session, places: Places) -> Overview:
     """Everything there is to show, HOT drives first."""
     drives = every(session)
     inventory, known = _inventory(places)
-    judged = [(f, verdict(f, inventory, drives, station_id(places))) for f in inventory.found]
+    judged = [(f, verdict(f, inventory, drives, own_ids(places))) for f in inventory.found]
     ours = {v.drive_id: f for f, v in judged if v.kind is VerdictKind.OURS}
     return Overview(
         [(drive, ours.get(drive.id)) for drive in drives if drive.state is not DriveState.RETIRED],
@@ -217,7 +217,7 @@ def erase(  # noqa: PLR0913 - what a person chose, one keyword each
 
 def _judged(session: Session, places: Places, device: str) -> tuple[Found, Verdict]:
     found, inventory = plugged_in(places, device)
-    return found, verdict(found, inventory, every(session), station_id(places))
+    return found, verdict(found, inventory, every(session), own_ids(places))
 
 
 def _plain(text: str) -> str:

@@ -87,7 +87,16 @@ def is_claimed(session: Session) -> bool:
 
 
 def claim(session: Session, identity: Identity, code: str, name: str, password: str, address: str) -> User:
-    """The first admin.  Raises AlreadyClaimed, WrongClaimCode, TooManyGuesses or Invalid.
+    """The first admin.  Raises what :func:`check_claim_code` raises, or Invalid."""
+    check_claim_code(session, identity, code, address)
+    user = _new(session, name, password, Role.ADMIN)
+    throttle.forgive(session, throttle.source(address, "claim"))
+    note(session, By(user.id, address), "claimed", N_("{name} claimed the station."), name=user.name)
+    return user
+
+
+def check_claim_code(session: Session, identity: Identity, code: str, address: str) -> None:
+    """Whether somebody has this station's label in hand.  Raises AlreadyClaimed, WrongClaimCode or TooManyGuesses.
 
     ``session`` is a writing one.  A wrong code commits it, so that the count survives the caller's rollback.
     """
@@ -100,10 +109,6 @@ def claim(session: Session, identity: Identity, code: str, name: str, password: 
         note(session, By(None, address), "claim_failed", N_("A wrong claim code was entered."))
         session.commit()
         raise WrongClaimCode({"code": N_("This is not the code on this station's label.")})
-    user = _new(session, name, password, Role.ADMIN)
-    throttle.forgive(session, key)
-    note(session, By(user.id, address), "claimed", N_("{name} claimed the station."), name=user.name)
-    return user
 
 
 def add(session: Session, by: By, *, name: str, password: str, role: Role = Role.MEMBER) -> User:

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user
 
+from appliance import adoption
 from appliance.backup import service as backup
 from appliance.drives.models import COLOURS, DriveRole
 from appliance.errors import ApplianceError, Invalid
@@ -20,7 +21,7 @@ from console import access
 from console.access import admin_only, public
 from console.backup import planning
 from console.drives import cards
-from console.shell import problems_of, show
+from console.shell import done, problems_of, show
 from console.station import station
 from console.wizard import steps
 
@@ -75,9 +76,59 @@ def _claim_form(form: dict[str, str], problems: dict[str, str], status: int = 20
         status=status,
         form=form,
         problems=problems,
+        signs=_signs(),
         colours=COLOURS,
         faces=FACES,
         steps=steps.numbered("claim"),
+    )
+
+
+def _signs() -> list[adoption.Sign]:
+    """Drives of an earlier station; none while nobody has looked yet."""
+    try:
+        return adoption.signs(station().places)
+    except (OSError, ValueError, KeyError):
+        return []
+
+
+@blueprint.get("/take-over")
+@public
+def take_over_page() -> ResponseReturnValue:
+    """An earlier station's drive is plugged in: first, whoever this is shows the label's code."""
+    if _claimed():
+        return redirect(url_for("wizard.go_on"))
+    return _take_over_form({"code": request.args.get("code", "")[:60]}, {}, None)
+
+
+@blueprint.post("/take-over")
+@public
+def take_over() -> ResponseReturnValue:
+    """With the code alone: whose drive it is.  With the password of one of its admins: it moves in."""
+    if _claimed():
+        return redirect(url_for("wizard.go_on"), 303)
+    form, here, household = request.form, station(), None
+    address, browser = request.remote_addr or "", request.user_agent.string
+    code, name, password = (form.get(field, "") for field in ("code", "name", "password"))
+    try:
+        household = adoption.look(here.db, here.broker, here.places, code, address)
+        if not password:
+            return _take_over_form(dict(form), {}, household)
+        adoption.take_over(here.db, here.broker, here.places, code=code, name=name, password=password, address=address)
+        with here.db.writing() as session:
+            user = sign_ins.find(session, name)
+            assert user is not None  # its password was just right
+            token = sign_ins.open_for(session, user, address, browser)
+    except ApplianceError as error:
+        return _take_over_form(dict(form), problems_of(error), household, error.status)
+    access.start(user, token)
+    return done(gettext("Welcome back. Everything that the earlier station knew is here."), "home.page")
+
+
+def _take_over_form(
+    form: dict[str, str], problems: dict[str, str], household: adoption.Household | None, status: int = 200
+) -> ResponseReturnValue:
+    return show(
+        "wizard/take_over.html", status=status, form=form, problems=problems, signs=_signs(), household=household
     )
 
 

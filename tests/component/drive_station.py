@@ -103,9 +103,9 @@ class Station:
         now = self.look()
         with self.db.reading() as session:
             drives = service.every(session)
-        from appliance.drives.identity import station_id, verdict
+        from appliance.drives.identity import own_ids, verdict
 
-        return {f.model: verdict(f, now, drives, station_id(self.places)).kind.value for f in now.found}
+        return {f.model: verdict(f, now, drives, own_ids(self.places)).kind.value for f in now.found}
 
     def issues(self) -> set[str]:
         """The codes of what health finds about drives."""

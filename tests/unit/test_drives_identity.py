@@ -61,7 +61,7 @@ def found(**more: Any) -> Found:
 
 def judge(one: Found, *others: Found, drives: list[Drive] | None = None) -> Verdict:
     """The verdict on the first."""
-    return verdict(one, Inventory((one, *others)), [drive()] if drives is None else drives, "home")
+    return verdict(one, Inventory((one, *others)), [drive()] if drives is None else drives, {"home"})
 
 
 BLANK = {"marker": None, "filesystem_uuid": "u9", "serial": "S9"}

@@ -1,0 +1,178 @@
+"""A dead station and what is left of it: a new box takes its place from its drive, from COLD alone too."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from appliance import adoption, identity
+from appliance.backup import service as backup
+from appliance.db import Database, migrate
+from appliance.drives import service as drives
+from appliance.drives.layout import STATION_COPY
+from appliance.drives.models import Drive, DriveRole
+from appliance.errors import ApplianceError, Invalid
+from appliance.jobs import service as jobs
+from appliance.jobs.models import JobState
+from appliance.library import notes
+from appliance.library.albums.models import Album, AlbumItem
+from appliance.library.models import Media, MediaMonth, StoredFile
+from appliance.people import service as people
+from appliance.people import sign_ins
+from appliance.people.audit import By
+from appliance.people.models import Role, User
+from appliance.words import Message
+from tests.backup_bed import files_below
+from tests.component.drive_station import Station
+from tests.component.test_backup_station import Pair
+
+pytestmark = pytest.mark.component
+PASSWORD = "correct horse battery"
+HERE = "192.168.1.5"
+
+
+@pytest.fixture
+def family(station: Station, quick_passwords: None) -> Pair:
+    """Anna (admin) and Ben, twelve photos with titles and an album, copied once."""
+    pair = Pair(station)
+    with station.db.writing() as session:
+        people.add(session, By(), name="Anna", password=PASSWORD, role=Role.ADMIN)
+        people.add(session, By(), name="Ben", password=PASSWORD + " too")
+    pair.fill(12, 30_000)
+    with station.db.writing() as session:
+        job = jobs.start(session, "library.index", title=Message("Look"), lock="library.index")
+    assert station.run(job).state is JobState.DONE
+    with station.db.writing() as session:
+        anna = session.scalars(select(User).where(User.name == "Anna")).one()
+        media = list(session.scalars(select(Media.id)))
+        notes.edit(session, anna, media[:3], notes.Change(title="The lake", favourite=True))
+        album = Album(uuid="a-1", user_id=anna.id, title="Summer")
+        session.add(album)
+        session.flush()
+        digest = session.scalars(select(StoredFile.digest).join(Media, Media.file_id == StoredFile.id)).first()
+        session.add(AlbumItem(album_id=album.id, digest=digest, media_id=media[0], added_by=anna.id))
+    job = pair.copy()
+    assert job.state is JobState.DONE, job.error
+    return pair
+
+
+def a_new_box(station: Station) -> str:
+    """The old station's card is gone; its claim code, of a box that knows nothing yet."""
+    if (station.places.mounts / "HOT-1.json").exists():
+        station.root("drives.unmount", {"tag": "HOT-1"})
+    station.db.close()
+    for path in (*station.places.data.glob("everpx.db*"), station.places.identity):
+        path.unlink()
+    (station.places.data / "claimed").unlink(missing_ok=True)
+    code = identity.create(station.places)
+    assert code
+    migrate(station.places.database)
+    station.db = Database(station.places.database)
+    station.look()
+    return code
+
+
+def items(db: Database) -> list[tuple[object, ...]]:
+    """Everything that matters of every photo, and who is in which album."""
+    with db.reading() as session:
+        shown = (Media.title, Media.favourite, Media.taken, User.name, Album.title)
+        rows = session.execute(
+            select(StoredFile.name, StoredFile.digest, *shown)
+            .join(Media, Media.file_id == StoredFile.id)
+            .join(User, User.id == Media.user_id)
+            .outerjoin(AlbumItem, AlbumItem.media_id == Media.id)
+            .outerjoin(Album, Album.id == AlbumItem.album_id)
+            .order_by(StoredFile.name)
+        )
+        return [tuple(row) for row in rows]
+
+
+def test_from_cold_alone_a_wiped_station_is_whole_again(station: Station, family: Pair) -> None:
+    before, lost = items(station.db), files_below(family.top)
+    with closing(sqlite3.connect(station.places.database)) as rows:
+        triggers = rows.execute("select name, sql from sqlite_master where type = 'trigger' order by name").fetchall()
+    code = a_new_box(station)
+    station.loops.pull("hot")
+    station.look()
+    assert [sign.tag for sign in adoption.signs(station.places)] == ["COLD-1"]
+    seen = adoption.look(station.db, station.root, station.places, code, HERE)
+    assert (seen.people, seen.admins, seen.photos, seen.albums) == (("Anna", "Ben"), ("Anna",), 12, 1)
+    adoption.take_over(
+        station.db, station.root, station.places, code=code, name="anna", password=PASSWORD, address=HERE
+    )
+    assert items(station.db) == before
+    with station.db.writing() as session:
+        sign_ins.sign_in(session, "Ben", PASSWORD + " too", HERE, "")
+        assert sum(session.scalars(select(MediaMonth.count))) == 12
+    with closing(sqlite3.connect(station.places.database)) as rows:
+        assert rows.execute("pragma foreign_key_check").fetchall() == []
+        found = rows.execute("select name, sql from sqlite_master where type = 'trigger' order by name").fetchall()
+        assert found == triggers
+    assert station.verdicts()["cold"] == "ours"
+
+    new = station.adopt(station.make("new"), DriveRole.HOT, name="New")  # a fresh drive takes the lost one's place
+    with station.db.writing() as session:
+        job = backup.restore(session, family.cold.id, "HOT-1", to_drive_id=new.id)
+    assert station.run(job).state is JobState.DONE
+    with station.db.writing() as session:
+        drives.retire(session, family.hot.id, replaced_by=new.id)
+        job = jobs.start(session, "library.index", title=Message("Look"), lock="library.index")
+    assert station.run(job).state is JobState.DONE
+    assert files_below(station.mount(new.id).path).items() >= lost.items()
+
+
+def test_a_hot_drive_is_in_use_again_and_what_came_later_is_found(station: Station, family: Pair) -> None:
+    (family.top / "Anna/Photos/later.jpg").write_bytes(b"\xff\xd8\xff later")
+    code = a_new_box(station)
+    adoption.take_over(
+        station.db, station.root, station.places, code=code, name="Anna", password=PASSWORD, address=HERE
+    )
+    assert not station.mount(family.hot.id).read_only
+    with station.db.writing() as session:
+        job = jobs.start(session, "library.index", title=Message("Look"), lock="library.index")
+    assert station.run(job).state is JobState.DONE
+    assert len(items(station.db)) == 13
+    job = family.copy()  # the old station's COLD drive is this one's now
+    assert job.state is JobState.DONE, job.error
+
+
+def test_nobody_moves_in_without_the_label_and_an_admins_password(station: Station, family: Pair) -> None:
+    code = a_new_box(station)
+    here = (station.db, station.root, station.places)
+    with pytest.raises(people.WrongClaimCode):
+        adoption.look(*here, "ABCDE-ABCDE-ABCDE-ABCDE", HERE)
+    for name, password in (("Anna", "wrong"), ("Ben", PASSWORD + " too"), ("Nobody", PASSWORD)):
+        with pytest.raises(Invalid):
+            adoption.take_over(*here, code=code, name=name, password=password, address=HERE)
+    for _ in range(10):
+        with pytest.raises(ApplianceError) as told:
+            adoption.take_over(*here, code=code, name="Anna", password="guess", address=HERE)
+    assert told.value.code == "too_many_guesses"
+    with station.db.reading() as session:
+        assert session.scalars(select(User)).all() == []
+        assert session.scalars(select(Drive)).all() == []
+    assert identity.load(station.places).former == ()
+
+
+def test_a_damaged_copy_is_told_and_another_drive_serves(station: Station, family: Pair) -> None:
+    copy = family.top / STATION_COPY / "everpx.db"
+    content = bytearray(copy.read_bytes())
+    content[4096 * 3 : 4096 * 9] = bytes(4096 * 6)
+    copy.write_bytes(content)
+    code = a_new_box(station)
+    station.loops.pull("cold")
+    station.look()
+    with pytest.raises(adoption.DamagedCopies):
+        adoption.look(station.db, station.root, station.places, code, HERE)
+    station.loops.plug("cold")
+    station.look()
+    assert adoption.look(station.db, station.root, station.places, code, HERE).people == ("Anna", "Ben")
+
+
+def test_a_new_box_without_such_a_drive_says_so(station: Station, quick_passwords: None) -> None:
+    code = a_new_box(station)
+    with pytest.raises(adoption.NothingToTakeOver):
+        adoption.look(station.db, station.root, station.places, code, HERE)
+    assert not list(Path(station.places.data).glob("taking-over-*"))
