@@ -42,10 +42,11 @@ def tabs() -> list[Tab]:
     every = [
         Tab("home.page", "house", gettext("Home")),
         Tab("library.photos", "images", gettext("Photos")),
+        Tab("albums.page", "book-image", gettext("Albums")),
         Tab("phone.page", "smartphone", gettext("Phone")),
         Tab("library.upload", "upload", gettext("Upload"), on_phone=False),
         Tab("drives.page", "hard-drive", gettext("Drives"), admin=True),
-        Tab("backup.page", "shield-check", gettext("Backup"), admin=True),
+        Tab("backup.page", "shield-check", gettext("Backup"), admin=True, on_phone=False),
         Tab("people.page", "users", gettext("People"), admin=True, on_phone=False),
         Tab("system.page", "settings", gettext("System"), admin=True, on_phone=False),
     ]

@@ -9,9 +9,10 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import ColumnElement, delete, exists, false, or_, select, true, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
@@ -125,19 +126,50 @@ def of(session: Session, media_ids: Sequence[int]) -> dict[int, Notes]:
     }  # fmt: skip
 
 
-def edit(session: Session, person: User, media_ids: Sequence[int], change: Change) -> list[int]:
-    """Say something of one's own photos; which of them were one's own.
+@dataclass(frozen=True)
+class Edited:
+    """What an edit has done: of these photos of one's own, ``changed`` are different now; ``moment`` names it."""
 
-    Raises Invalid, and NotFound when none of them is.
+    mine: list[int]
+    changed: int
+    moment: datetime
+
+
+def edit(session: Session, person: User, media_ids: Sequence[int], change: Change) -> Edited:
+    """Say something of one's own photos; those of others are left out.
+
+    Raises Invalid, and NotFound when none of them is one's own.
     """
     change = checked(change)
     mine = own(session, person, media_ids)
     if not mine:
         raise NotFound(what="photo")
+    moment, changed = now(), 0
     for start in range(0, len(mine), CHUNK):
-        _apply(session, mine[start : start + CHUNK], change)
-    start_writing(session)
-    return mine
+        some = list(session.scalars(select(Media.id).where(Media.id.in_(mine[start : start + CHUNK]), _differ(change))))
+        _apply(session, some, change, {"edited": moment, "written": False})
+        changed += len(some)
+    if changed:
+        start_writing(session)
+    return Edited(mine, changed, moment)
+
+
+def take_back(session: Session, person: User, moment: datetime, change: Change) -> int:
+    """Undo an edit of many photos by its contrary, where nothing has been said since; how many."""
+    edited = select(Media.id).where(visible.changeable_by(person), Media.edited == moment)
+    media_ids = session.scalars(edited).all()
+    return edit(session, person, media_ids, change).changed if media_ids else 0
+
+
+def _differ(change: Change) -> ColumnElement[bool]:
+    """The photos that such a change would change."""
+    tagged = (
+        select(media_tag.c.media_id).join(Tag, Tag.id == media_tag.c.tag_id).where(media_tag.c.media_id == Media.id)
+    )
+    different = [getattr(Media, name) != value for name, value in change.columns().items()]
+    different += [~tagged.where(Tag.name == name).exists() for name in change.more]
+    different += [tagged.where(Tag.name == name).exists() for name in change.fewer]
+    return or_(true() if change.tags is not None else false(), *different)
 
 
 def own(session: Session, person: User, media_ids: Sequence[int]) -> list[int]:
@@ -157,8 +189,10 @@ def put(session: Session, media_id: int, change: Change, *, edited: bool) -> Non
     _apply(session, [media_id], change, {"written": True} | ({"edited": now()} if edited else {}))
 
 
-def _apply(session: Session, media_ids: Sequence[int], change: Change, marks: dict[str, Any] | None = None) -> None:
-    facts = change.columns() | (marks or {"edited": now(), "written": False})
+def _apply(session: Session, media_ids: Sequence[int], change: Change, marks: dict[str, Any]) -> None:
+    if not media_ids:
+        return
+    facts = change.columns() | marks
     if change.tags is not None:
         session.execute(delete(media_tag).where(media_tag.c.media_id.in_(media_ids)))
     if change.fewer:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple, cast
 
-from sqlalchemy import Table, bindparam, select, tuple_
+from sqlalchemy import ColumnElement, Table, bindparam, select, true, tuple_
 from sqlalchemy.orm import Session
 
 from appliance.backup.models import ColdFile
@@ -36,6 +36,7 @@ class Item(NamedTuple):
     seconds: float | None
     preview: PreviewState
     placeholder: str
+    favourite: bool  # its owner's
 
     @property
     def shape(self) -> float:
@@ -73,6 +74,7 @@ class Detail:
     """Everything that is known of one item."""
 
     item: Item
+    user_id: int  # whose it is
     file_id: int
     drive_id: int
     path: bytes
@@ -98,6 +100,10 @@ _mine = select(*_COLUMNS).where(_media.c.user_id == bindparam("user_id"))
 _down = (_media.c.taken.desc(), _media.c.id.desc())
 _FIRST = _mine.order_by(*_down).limit(bindparam("most"))
 _AFTER = _mine.where(_OLDER).order_by(*_down).limit(bindparam("most"))
+_ours = select(*_COLUMNS).where(_media.c.shared == true())  # as its partial index says it
+_OURS_FIRST = _ours.order_by(*_down).limit(bindparam("most"))
+_OURS_AFTER = _ours.where(_OLDER).order_by(*_down).limit(bindparam("most"))
+_OURS_BEFORE = _ours.where(_NEWER).order_by(_media.c.taken, _media.c.id).limit(bindparam("most"))
 _BEFORE = _mine.where(_NEWER).order_by(_media.c.taken, _media.c.id).limit(bindparam("most"))
 
 
@@ -112,6 +118,19 @@ def neighbours(session: Session, user_id: int, item: Item) -> tuple[int | None, 
     wanted = {"user_id": user_id, "most": 1, "taken": item.taken, "id": item.id}
     connection = session.connection()
     return connection.scalar(_BEFORE, wanted), connection.scalar(_AFTER, wanted)
+
+
+def family_page(session: Session, after: Key | None = None, most: int = PAGE) -> list[Item]:
+    """What is "ours", whoever's it is; newest first.  The same for everybody of the family."""
+    wanted = {"most": most} | (after._asdict() if after else {})
+    return [Item(*row) for row in session.connection().execute(_OURS_AFTER if after else _OURS_FIRST, wanted)]
+
+
+def family_neighbours(session: Session, item: Item) -> tuple[int | None, int | None]:
+    """Like :func:`neighbours`, among what is "ours"."""
+    wanted = {"most": 1, "taken": item.taken, "id": item.id}
+    connection = session.connection()
+    return connection.scalar(_OURS_BEFORE, wanted), connection.scalar(_OURS_AFTER, wanted)
 
 
 def months(session: Session, user_id: int) -> list[tuple[int, int]]:
@@ -144,11 +163,12 @@ def end_of_month(month: int, zone: tzinfo) -> Key | None:
         return None
 
 
-def detail(session: Session, user_id: int, media_id: int) -> Detail:
-    """One of a person's items.  Raises NotFound, also for everybody else's."""
+def detail(session: Session, seen: ColumnElement[bool], media_id: int) -> Detail:
+    """One item that may be seen (``visible``).  Raises NotFound, also for what may not."""
     row = session.execute(
         select(
             *_COLUMNS,
+            _media.c.user_id,
             _file.c.id.label("file_id"),
             _folder.c.id.label("folder_id"),
             _folder.c.drive_id,
@@ -167,7 +187,7 @@ def detail(session: Session, user_id: int, media_id: int) -> Detail:
         .select_from(
             _media.join(_file, _file.c.id == _media.c.file_id).join(_folder, _folder.c.id == _file.c.folder_id)
         )
-        .where(_media.c.id == media_id, _media.c.user_id == user_id)
+        .where(_media.c.id == media_id, seen)
     ).first()
     if row is None:
         raise NotFound(what="photo")
@@ -178,6 +198,7 @@ def detail(session: Session, user_id: int, media_id: int) -> Detail:
     copies += _cold_copies(session, row.folder_id, row.name, row.digest, f"{hot.tag}/{shown}")
     return Detail(
         item=Item(*row[: len(Item._fields)]),
+        user_id=row.user_id,
         file_id=row.file_id,
         drive_id=row.drive_id,
         path=path,

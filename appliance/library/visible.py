@@ -9,7 +9,7 @@ Every query that hands out a photo takes its condition from here; ``tests/unit/t
 kind of object.
 """
 
-from sqlalchemy import ColumnElement, exists, false, or_, select
+from sqlalchemy import ColumnElement, false, or_, select
 
 from appliance.library.albums.models import Album, AlbumItem, AlbumMember, PublicLink
 from appliance.library.models import Media
@@ -18,10 +18,11 @@ from appliance.people.models import Role, User, UserState
 
 def by_person(viewer: User) -> ColumnElement[bool]:
     """The photos that a member of the family may see."""
-    in_albums = _in_an_album(AlbumItem.album_id.in_(select(Album.id).where(album_seen_by(viewer))))
+    open_to_them = select(Album.id).where(album_seen_by(viewer)).correlate(None)
+    in_albums = _in_an_album(AlbumItem.album_id.in_(open_to_them))
     archived: ColumnElement[bool] = false()
     if viewer.role is Role.ADMIN:
-        archived = Media.user_id.in_(select(User.id).where(User.state == UserState.ARCHIVED))
+        archived = Media.user_id.in_(select(User.id).where(User.state == UserState.ARCHIVED).correlate(None))
     return or_(Media.user_id == viewer.id, Media.shared.is_(True), in_albums, archived)
 
 
@@ -31,8 +32,9 @@ def by_link(link: PublicLink) -> ColumnElement[bool]:
 
 
 def _in_an_album(which: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Put into such an album by whom it belongs to."""
-    return exists().where(AlbumItem.media_id == Media.id, AlbumItem.added_by == Media.user_id, which)
+    """Put into such an album by whom it belongs to.  Says of what it is asked, whatever else the query is about."""
+    put_in = select(AlbumItem.id).where(AlbumItem.media_id == Media.id, AlbumItem.added_by == Media.user_id, which)
+    return put_in.correlate(Media).exists()
 
 
 def changeable_by(person: User) -> ColumnElement[bool]:
@@ -42,13 +44,14 @@ def changeable_by(person: User) -> ColumnElement[bool]:
 
 def album_seen_by(viewer: User) -> ColumnElement[bool]:
     """The albums that a member of the family may open."""
-    with_me = select(AlbumMember.album_id).where(AlbumMember.user_id == viewer.id)
+    with_me = select(AlbumMember.album_id).where(AlbumMember.user_id == viewer.id).correlate(None)
     return Album.deleted.is_(None) & or_(Album.user_id == viewer.id, Album.id.in_(with_me))
 
 
 def album_filled_by(person: User) -> ColumnElement[bool]:
     """The albums that somebody may add photos to."""
-    may_add = select(AlbumMember.album_id).where(AlbumMember.user_id == person.id, AlbumMember.may_add.is_(True))
+    adding = (AlbumMember.user_id == person.id, AlbumMember.may_add.is_(True))
+    may_add = select(AlbumMember.album_id).where(*adding).correlate(None)
     return Album.deleted.is_(None) & or_(Album.user_id == person.id, Album.id.in_(may_add))
 
 

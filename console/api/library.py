@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from appliance.drives.mounts import mount_of
 from appliance.errors import Invalid, NotFound
 from appliance.jobs.schedule import time_zone_name
-from appliance.library import previews, safety, timeline
-from appliance.library.models import MediaKind, PreviewState
+from appliance.library import previews, safety, timeline, visible
+from appliance.library.models import Media, MediaKind, PreviewState
 from appliance.people.models import Role
 from appliance.people.privacy import whose
 from appliance.words import N_
@@ -203,4 +203,6 @@ def preview(media_id: int, pixels: int, query: PersonQuery) -> Response:
 
 
 def _detail(session: Session, media_id: int, query: PersonQuery) -> timeline.Detail:
-    return timeline.detail(session, whose(session, me(), query.person).id, media_id)
+    if query.person is None:
+        return timeline.detail(session, visible.by_person(me()), media_id)
+    return timeline.detail(session, Media.user_id == whose(session, me(), query.person).id, media_id)

@@ -10,6 +10,7 @@ from sqlalchemy import delete, select
 
 from appliance.errors import ApplianceError, Invalid
 from appliance.library import choices, facets, search
+from appliance.library.albums import service as albums
 from appliance.library.albums.models import SavedFilter
 from appliance.library.filters import Filter
 from appliance.words import N_
@@ -65,6 +66,7 @@ def _choices(session: Any, user: Any) -> dict[str, Any]:
         "tags": choices.tags(session, user),
         "albums": choices.albums(session, user),
         "kinds": _kinds(),
+        "fillable": albums.fillable(session, user),
     }
 
 

@@ -1,6 +1,6 @@
 """Photos: the timeline, one photo or video, its previews and its original; and the page to add more.
 
-Everybody sees their own only, admins too.
+The timeline is one's own, an admin's too; what else somebody may look at, ``library.visible`` says.
 """
 
 import os
@@ -19,7 +19,8 @@ from werkzeug.datastructures import FileStorage
 from appliance.drives.mounts import hot_mounts, mount_of
 from appliance.errors import ApplianceError, Invalid, NotFound
 from appliance.jobs.schedule import zone
-from appliance.library import previews, room, spool, timeline
+from appliance.library import previews, room, spool, timeline, visible
+from appliance.library.albums import service as albums
 from appliance.library.arrivals import Arrival, Stored
 from appliance.library.beneath import open_beneath
 from appliance.library.formats import HEAD, format_of
@@ -30,13 +31,14 @@ from appliance.library.uploads import LARGEST
 from appliance.words import N_
 from console.access import me, signed_in
 from console.deliver import deliver
-from console.library import finding, grid
+from console.library import choosing, finding, grid, one, ours
 from console.library.receiving import uploads
 from console.shell import done, problems_of, show
 from console.station import station
 
 blueprint = Blueprint("library", __name__, template_folder="templates", url_prefix="/photos")
-finding.add_to(blueprint)
+for room_of_photos in (finding, one, choosing, ours):
+    room_of_photos.add_to(blueprint)
 PREVIEW_CACHE = "private, max-age=604800"
 
 
@@ -49,17 +51,22 @@ def photos() -> ResponseReturnValue:
         after = timeline.key_in(request.args.get("after")) or _month_key(session)
         items = timeline.page(session, user.id, after)
         months = [] if part else timeline.months(session, user.id)
+        fillable = [] if part else albums.fillable(session, user)
     last = items[-1] if len(items) == timeline.PAGE else None
     shown = items[0].month if items else 0
     return show(
         "library/photos.html",
         "more",
         items=grid.with_months(items, request.args.get("seen", type=int)),
-        next=url_for(".photos", after=str(Key(last.taken, last.id)), seen=last.month) if last else "",
+        next=url_for(".photos", after=str(Key(last.taken, last.id)), seen=last.month, choose=request.args.get("choose"))
+        if last
+        else "",
         years=_years(months, shown // 100),
         shown=shown,
         total=sum(count for _, count in months),
         begins=after is None,
+        fillable=fillable,
+        choosing="choose" in request.args,
         shape=grid.shape,
         length=grid.length,
         caption=cache(grid.caption),
@@ -94,21 +101,26 @@ def item(media_id: int) -> ResponseReturnValue:
     """One photo or video, with what is known of it and where its copies are."""
     user = me()
     with station().db.reading() as session:
-        found = timeline.detail(session, user.id, media_id)
-        newer, older = timeline.neighbours(session, user.id, found.item)
+        found = timeline.detail(session, visible.by_person(user), media_id)
+        around = one.around(session, user, found)
+        said = one.about(session, user, found)
     return show(
         "library/item.html",
         "stage",
         detail=found,
         item=found.item,
-        newer=newer,
-        older=older,
+        newer=around.newer,
+        older=around.older,
+        within=around.within,
+        problems={},
+        typed=None,
         month=grid.month_name(found.item.month),
         length=grid.length(found.item.seconds),
         is_video=found.item.kind is MediaKind.VIDEO,
         has_preview=found.item.preview is PreviewState.READY,
         hopeless=found.item.preview is PreviewState.NONE,
-        back=url_for(".photos", after=str(Key(found.item.taken, found.item.id + 1))),
+        back=around.back,
+        **said,
     )
 
 
@@ -125,7 +137,7 @@ def preview(media_id: int, pixels: int) -> Response:
             .select_from(Media)
             .join(StoredFile, StoredFile.id == Media.file_id)
             .join(Folder, Folder.id == StoredFile.folder_id)
-            .where(Media.id == media_id, Media.user_id == me().id, Media.preview == PreviewState.READY)
+            .where(Media.id == media_id, visible.by_person(me()), Media.preview == PreviewState.READY)
         ).first()
         if row is None or row.digest is None:
             raise NotFound(what="preview")
@@ -140,7 +152,7 @@ def original(media_id: int) -> Response:
     """The file as it came, byte for byte; ``?download`` as a download."""
     here = station()
     with here.db.reading() as session:
-        found = timeline.detail(session, me().id, media_id)
+        found = timeline.detail(session, visible.by_person(me()), media_id)
         mount = mount_of(session, here.places, found.drive_id)
     with room.opened(mount) as root:
         try:

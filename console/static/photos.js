@@ -1,5 +1,5 @@
 /* Photos: arrows move in the grid, x chooses, Enter opens (a link does that by itself); in the viewer arrows, Escape and
-   swiping follow its links.  Without this file everything is reached by links. */
+   swiping follow its links.  Without this file everything is reached by links, and photos are chosen by checkboxes. */
 "use strict";
 
 {
@@ -26,23 +26,46 @@ function above(cell, cells, step) {
   return best?.cell;
 }
 
+/* Choosing: x and shift with arrows, shift and a click, a long press, or the Choose button; then a tap chooses. */
+const cellsIn = () => [...grid.querySelectorAll(".cell[data-id]")];
+let anchor = null; /* where a range begins */
+let asked = false; /* by the Choose button: taps choose although nothing is chosen yet */
+
 function count() {
-  const chosen = grid.querySelectorAll(".chosen").length;
+  const chosen = grid.querySelectorAll(".chosen");
+  const ticked = grid.querySelectorAll(".cell input:checked").length;
   const words = bar.querySelector("[data-words]");
-  words.textContent = words.dataset.words.replace("{n}", chosen);
-  bar.hidden = !chosen;
+  const all = chosen.length + ticked;
+  if (all || asked) words.textContent = words.dataset.words.replace("{n}", all);
+  bar.hidden = !all && !asked && !grid.querySelector(".cell input");
+  bar.querySelector("[data-ids]").value = [...chosen].map((cell) => cell.dataset.id).join(",");
+  grid.classList.toggle("choosing", Boolean(all || asked));
 }
 
-function choose(cell) {
-  cell.classList.toggle("chosen");
-  cell.setAttribute("aria-description", cell.classList.contains("chosen") ? bar.querySelector("[data-words]").dataset.words.replace("{n} ", "") : "");
+function choose(cell, wanted) {
+  const is = cell.classList.toggle("chosen", wanted);
+  if (is) cell.setAttribute("aria-description", bar.querySelector("[data-words]").dataset.words.replace("{n} ", ""));
+  else cell.removeAttribute("aria-description");
+}
+
+function chooseTo(cell) {
+  const cells = cellsIn();
+  const [from, to] = [cells.indexOf(anchor), cells.indexOf(cell)].sort((a, b) => a - b);
+  cells.slice(Math.max(0, from), to + 1).forEach((each) => choose(each, true));
+}
+
+function chooseNone() {
+  asked = false;
+  anchor = null;
+  grid.querySelectorAll(".chosen").forEach((cell) => choose(cell, false));
+  grid.querySelectorAll(".cell input:checked").forEach((box) => { box.checked = false; });
   count();
 }
 
-if (grid) {
+if (grid && bar) {
   document.addEventListener("keydown", (event) => {
     if (typing(event) || document.querySelector("dialog[open]")) return;
-    const cells = [...grid.querySelectorAll(".cell")];
+    const cells = cellsIn();
     const cell = document.activeElement.closest?.(".cell");
     const index = cells.indexOf(cell);
     const goes = {
@@ -51,18 +74,61 @@ if (grid) {
     }[event.key];
     if (goes) {
       const target = goes();
-      if (target) { event.preventDefault(); target.focus(); target.scrollIntoView({ block: "nearest" }); }
+      if (!target) return;
+      event.preventDefault();
+      if (event.shiftKey && cell) { anchor ??= cell; chooseTo(target); count(); } else anchor = null;
+      target.focus();
+      target.scrollIntoView({ block: "nearest" });
     } else if (event.key === "x" && cell) {
       choose(cell);
-    } else if (event.key === "Escape") {
-      grid.querySelectorAll(".chosen").forEach(choose);
-    }
+      anchor = cell;
+      count();
+    } else if (event.key === "Escape") chooseNone();
   });
-  bar.querySelector("[data-choose-none]").addEventListener("click", () => grid.querySelectorAll(".chosen").forEach(choose));
+  grid.addEventListener("click", (event) => {
+    const cell = event.target.closest(".cell[data-id]");
+    if (!cell || event.ctrlKey || event.metaKey) return;
+    if (event.shiftKey) { anchor ??= cell; chooseTo(cell); } else if (grid.classList.contains("choosing") || held) { if (!held) choose(cell); anchor = cell; } else return;
+    event.preventDefault();
+    held = false;
+    count();
+  });
+  grid.addEventListener("change", count);
+  /* A long press begins choosing; the click that follows it opens nothing. */
+  let held = false;
+  let press = null;
+  const letGo = () => { clearTimeout(press); press = null; };
+  grid.addEventListener("pointerdown", (event) => {
+    held = false;
+    const cell = event.pointerType === "mouse" ? null : event.target.closest(".cell[data-id]");
+    if (cell) press = setTimeout(() => { held = true; choose(cell, true); anchor = cell; count(); navigator.vibrate?.(15); }, 450);
+  });
+  for (const name of ["pointerup", "pointercancel", "pointerleave", "scroll"]) grid.addEventListener(name, letGo);
+  document.addEventListener("scroll", letGo, { passive: true });
+  grid.addEventListener("contextmenu", (event) => { if (press || held) event.preventDefault(); });
+  document.querySelector("[data-choose]")?.addEventListener("click", (event) => { event.preventDefault(); asked = true; count(); bar.scrollIntoView({ block: "nearest" }); });
+  bar.querySelector("[data-choose-none]").addEventListener("click", chooseNone);
+  bar.addEventListener("keydown", (event) => {
+    const does = event.key === "Enter" && event.target.dataset.enter;
+    if (does) { event.preventDefault(); bar.querySelector(`[name="action"][value="${does}"]`).click(); }
+    if (event.key === "Escape") bar.querySelector("details[open]")?.removeAttribute("open");
+  });
+  bar.addEventListener("htmx:afterRequest", (event) => {
+    if (!event.detail.successful) return;
+    const does = event.detail.requestConfig.triggeringEvent?.submitter?.value;
+    bar.querySelectorAll("details[open]").forEach((each) => each.removeAttribute("open"));
+    bar.querySelectorAll("input[data-enter]").forEach((field) => { field.value = ""; });
+    if (document.querySelector("#notices .danger")) return;
+    if (does === "remove") grid.querySelectorAll(".chosen").forEach((cell) => cell.remove());
+    chooseNone();
+  });
+  document.addEventListener("click", (event) => {
+    bar.querySelectorAll("details[open]").forEach((each) => { if (!each.contains(event.target)) each.removeAttribute("open"); });
+  });
   bar.querySelector("[data-download]").addEventListener("click", async () => {
     for (const cell of grid.querySelectorAll(".chosen")) {
       const link = document.createElement("a");
-      link.href = `${cell.getAttribute("href")}/original?download=1`;
+      link.href = `${new URL(cell.href).pathname}/original?download=1`;
       link.download = "";
       link.click();
       await new Promise((done) => setTimeout(done, 400)); /* browsers drop downloads that come all at once */

@@ -26,6 +26,7 @@ from appliance.health.models import Severity
 from appliance.jobs import schedule
 from appliance.jobs import service as jobs
 from appliance.jobs.plan import Plan, Rhythm
+from appliance.library.albums.models import Album
 from appliance.library.models import Folder, Media, MediaKind, StoredFile
 from appliance.people import service as people
 from appliance.people import sign_ins
@@ -49,6 +50,18 @@ GET    /activity/                                               in   200  200  2
 GET    /activity/<int:job_id>                                   in   403  403  200  200
 POST   /activity/<int:job_id>                                   in   403  403  404  400
 GET    /activity/drawer                                         in   200  200  200  200
+GET    /albums/                                                 in   200  200  200  200
+POST   /albums/                                                 in   422  422  422  400
+GET    /albums/<int:album_id>                                   in   200  404  404  404
+POST   /albums/<int:album_id>/bring-back                        in   404  404  404  400
+POST   /albums/<int:album_id>/delete                            in   303  404  404  400
+GET    /albums/<int:album_id>/edit                              in   200  404  404  404
+POST   /albums/<int:album_id>/edit                              in   303  404  404  400
+POST   /albums/<int:album_id>/members                           in   303  404  404  400
+POST   /photos/<int:media_id>/say                               in   303  404  404  400
+POST   /photos/chosen                                           in   303  303  303  400
+POST   /photos/chosen/undo                                      in   303  303  303  400
+GET    /photos/ours                                             in   200  200  200  200
 GET    /backup/                                                 in   403  403  200  200
 GET    /backup/<int:drive_id>                                   in   403  403  200  200
 GET    /backup/<int:drive_id>/plan                              in   403  403  200  200
@@ -297,6 +310,7 @@ def _a_photo_of_ben_and_its_copy(session: Session) -> None:
     file = StoredFile(folder_id=folder.id, name=b"1.jpg", size=1, modified_ns=1)
     session.add(file)
     session.flush()
+    session.add(Album(uuid="a", user_id=2, title="Bens"))
     session.add(Media(file_id=file.id, user_id=2, kind=MediaKind.PHOTO, taken=now(), taken_from="file", month=202611))
 
 

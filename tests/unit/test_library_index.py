@@ -246,12 +246,12 @@ def test_an_item_tells_where_its_copies_are(db: Database, places: Places, many: 
                 )
             )
     with db.reading() as session:
-        found = timeline.detail(session, many.id, 1)
+        found = timeline.detail(session, Media.user_id == many.id, 1)
         assert [copy.tag for copy in found.copies] == ["HOT-1", "COLD-1"]
         assert found.copies[1].path == "HOT-1/Anna/Photos/0.jpg" and found.copies[1].proven and found.name == "0.jpg"
-        assert [copy.tag for copy in timeline.detail(session, many.id, 2).copies] == ["HOT-1"]
+        assert [copy.tag for copy in timeline.detail(session, Media.user_id == many.id, 2).copies] == ["HOT-1"]
         with pytest.raises(NotFound):
-            timeline.detail(session, many.id, 299)  # Ben's
+            timeline.detail(session, Media.user_id == many.id, 299)  # Ben's
 
 
 def test_an_upload_that_arrives_during_the_walk_keeps_its_row(

@@ -354,7 +354,7 @@ def test_only_the_owner_says_anything_and_nonsense_is_refused_whole(home: Home) 
 def test_many_at_once_get_and_lose_tags(home: Home) -> None:
     ids = [home.send(number) for number in range(5)]
     with home.db.writing() as session:
-        assert notes.edit(session, home.anna, [*ids, 999], Change(more=("Sea", "2026"), favourite=True)) == ids
+        assert notes.edit(session, home.anna, [*ids, 999], Change(more=("Sea", "2026"), favourite=True)).mine == ids
         notes.edit(session, home.anna, ids[:2], Change(fewer=("sea",)))
     assert sorted(said.tags for said in home.said().values()) == [("2026",)] * 2 + [("2026", "Sea")] * 3
     with home.db.reading() as session:

@@ -1,0 +1,1 @@
+"""Albums and what of them is shown to whom."""

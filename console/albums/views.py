@@ -1,0 +1,159 @@
+"""Albums: all of them, one with its photos, and what its owner may change: words, order, who sees it."""
+
+from functools import cache
+from typing import Any
+
+from flask import Blueprint, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from appliance.errors import ApplianceError
+from appliance.library import visible
+from appliance.library.albums import service
+from appliance.library.albums.service import Place
+from appliance.library.timeline import key_in
+from appliance.people.models import User
+from console.access import me, signed_in
+from console.library import grid
+from console.shell import done, problems_of, show
+from console.station import station
+
+blueprint = Blueprint("albums", __name__, template_folder="templates", url_prefix="/albums")
+
+
+@blueprint.get("/")
+@signed_in
+def page() -> ResponseReturnValue:
+    """All albums that somebody may open, as covers."""
+    return _page({}, {}, 200)
+
+
+def _page(typed: Any, problems: dict[str, str], status: int) -> ResponseReturnValue:
+    with station().db.reading() as session:
+        glances = service.listing(session, me())
+    return show("albums/page.html", "", status, glances=glances, typed=typed, problems=problems)
+
+
+@blueprint.post("/")
+@signed_in
+def create() -> ResponseReturnValue:
+    """A new album, empty."""
+    try:
+        with station().db.writing() as session:
+            album = service.create(session, me(), request.form.get("title", ""))
+    except ApplianceError as error:
+        return _page(request.form, problems_of(error), error.status)
+    return done(gettext("The album is there. Choose photos for it under Photos."), "albums.one", album_id=album.id)
+
+
+@blueprint.get("/<int:album_id>")
+@signed_in
+def one(album_id: int) -> ResponseReturnValue:
+    """An album with its photos; htmx asks for the next page alone."""
+    user, choosing = me(), "choose" in request.args
+    with station().db.reading() as session:
+        album = service.get(session, user, album_id)
+        items, last = service.page(session, album, visible.by_person(user), place_in(request.args.get("after")))
+        owner = session.get_one(User, album.user_id)
+        members = service.shared_with(session, album)
+        fillable = service.fillable(session, user)
+    return show(
+        "albums/one.html",
+        "more",
+        album=album,
+        items=[("", items)],
+        next=url_for(".one", album_id=album_id, after=place_text(last), choose=1 if choosing else None) if last else "",
+        shape=grid.shape,
+        length=grid.length,
+        caption=cache(grid.caption),
+        within=f"?album={album_id}",
+        choosing=choosing,
+        nothing=not items and "after" not in request.args,
+        owner=owner,
+        members=members,
+        fillable=fillable,
+        may_add=any(each.id == album_id for each in fillable),
+    )
+
+
+def place_text(place: Place) -> str:
+    """For addresses: position, microseconds, number."""
+    return f"{place.position}-{round(place.taken.timestamp() * 1e6)}-{place.id}"
+
+
+def place_in(text: str | None) -> Place | None:
+    """The inverse; None for anything else."""
+    position, dash, rest = (text or "").partition("-")
+    key = key_in(rest)
+    if not dash or key is None or not position.isascii() or not position.isdigit() or len(position) > 18:
+        return None
+    return Place(int(position), key.taken, key.id)
+
+
+@blueprint.get("/<int:album_id>/edit")
+@signed_in
+def edit(album_id: int) -> ResponseReturnValue:
+    """What its owner may change."""
+    return _edit(album_id, None, {}, 200)
+
+
+def _edit(album_id: int, typed: Any, problems: dict[str, str], status: int) -> ResponseReturnValue:
+    with station().db.reading() as session:
+        album = service.own(session, me(), album_id)
+        family = service.members(session, album)
+    typed = typed or {"title": album.title, "description": album.description}
+    return show("albums/edit.html", "", status, album=album, family=family, typed=typed, problems=problems)
+
+
+@blueprint.post("/<int:album_id>/edit")
+@signed_in
+def change(album_id: int) -> ResponseReturnValue:
+    """Other words; ``by_date`` gives up an order of its own."""
+    form = request.form
+    try:
+        with station().db.writing() as session:
+            album = service.own(session, me(), album_id)
+            service.change(session, album, title=form.get("title"), description=form.get("description"))
+            if "by_date" in form:
+                service.arrange(session, me(), album_id, [])
+    except ApplianceError as error:
+        if error.status == 404:
+            raise
+        return _edit(album_id, form, problems_of(error), error.status)
+    return done(gettext("Saved."), "albums.one", album_id=album_id)
+
+
+@blueprint.post("/<int:album_id>/members")
+@signed_in
+def share(album_id: int) -> ResponseReturnValue:
+    """Who of the family sees it: ``member-<number>`` is ``""``, ``see`` or ``add``."""
+    wanted = {}
+    for name, value in request.form.items():
+        number = name.removeprefix("member-")
+        if name.startswith("member-") and value in ("see", "add") and number.isascii() and number.isdigit():
+            wanted[int(number[:18])] = value == "add"
+    with station().db.writing() as session:
+        service.share(session, me(), album_id, wanted)
+    return done(gettext("Saved."), "albums.edit", album_id=album_id)
+
+
+@blueprint.post("/<int:album_id>/delete")
+@signed_in
+def delete(album_id: int) -> ResponseReturnValue:
+    """Put the album away; its photos stay."""
+    with station().db.writing() as session:
+        album = service.put_away(session, me(), album_id)
+    return done(
+        gettext("“%(title)s” is deleted. Its photos are all still there.", title=album.title),
+        "albums.page",
+        undo=album_id,
+    )
+
+
+@blueprint.post("/<int:album_id>/bring-back")
+@signed_in
+def bring_back(album_id: int) -> ResponseReturnValue:
+    """An album that was just deleted."""
+    with station().db.writing() as session:
+        service.bring_back(session, me(), album_id)
+    return done(gettext("The album is back."), "albums.one", album_id=album_id)
