@@ -10,7 +10,8 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user
 
-from appliance import adoption
+from appliance.adoption import anew
+from appliance.adoption import take_over as adoption
 from appliance.backup import service as backup
 from appliance.drives.models import COLOURS, DriveRole
 from appliance.errors import ApplianceError, Invalid
@@ -119,16 +120,50 @@ def take_over() -> ResponseReturnValue:
             assert user is not None  # its password was just right
             token = sign_ins.open_for(session, user, address, browser)
     except ApplianceError as error:
-        return _take_over_form(dict(form), problems_of(error), household, error.status)
+        damaged = isinstance(error, adoption.DamagedCopies)
+        return _take_over_form(dict(form), problems_of(error), household, error.status, damaged=damaged)
     access.start(user, token)
     return done(gettext("Welcome back. Everything that the earlier station knew is here."), "home.page")
 
 
+@blueprint.post("/begin-anew")
+@public
+def begin_anew() -> ResponseReturnValue:
+    """Nothing that the earlier station knew can be read: a new first admin, with its drives and what is on them."""
+    if _claimed():
+        return redirect(url_for("wizard.go_on"), 303)
+    form, here = request.form, station()
+    address, browser = request.remote_addr or "", request.user_agent.string
+    code, name, password = (form.get(field, "") for field in ("code", "name", "password"))
+    try:
+        _check_repeat()
+        user = anew.begin_anew(
+            here.db, here.broker, here.places, code=code, name=name, password=password, address=address
+        )
+        with here.db.writing() as session:
+            token = sign_ins.open_for(session, user, address, browser)
+    except ApplianceError as error:
+        return _take_over_form(dict(form), problems_of(error), None, error.status, damaged=True)
+    access.start(user, token)
+    return done(gettext("The drives are used here now. What is on them is being found out."), "home.page")
+
+
 def _take_over_form(
-    form: dict[str, str], problems: dict[str, str], household: adoption.Household | None, status: int = 200
+    form: dict[str, str],
+    problems: dict[str, str],
+    household: adoption.Household | None,
+    status: int = 200,
+    *,
+    damaged: bool = False,
 ) -> ResponseReturnValue:
     return show(
-        "wizard/take_over.html", status=status, form=form, problems=problems, signs=_signs(), household=household
+        "wizard/take_over.html",
+        status=status,
+        form=form,
+        problems=problems,
+        signs=_signs(),
+        household=household,
+        damaged=damaged,
     )
 
 

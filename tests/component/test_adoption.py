@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from appliance import adoption, identity
+from appliance import identity
+from appliance.adoption import anew
+from appliance.adoption import take_over as adoption
 from appliance.backup import service as backup
 from appliance.db import Database, migrate
 from appliance.drives import service as drives
@@ -15,14 +17,14 @@ from appliance.drives.layout import STATION_COPY
 from appliance.drives.models import Drive, DriveRole
 from appliance.errors import ApplianceError, Invalid
 from appliance.jobs import service as jobs
-from appliance.jobs.models import JobState
+from appliance.jobs.models import Job, JobState
 from appliance.library import notes
 from appliance.library.albums.models import Album, AlbumItem
 from appliance.library.models import Media, MediaMonth, StoredFile
 from appliance.people import service as people
 from appliance.people import sign_ins
 from appliance.people.audit import By
-from appliance.people.models import Role, User
+from appliance.people.models import Role, User, UserState
 from appliance.words import Message
 from tests.backup_bed import files_below
 from tests.component.drive_station import Station
@@ -169,6 +171,73 @@ def test_a_damaged_copy_is_told_and_another_drive_serves(station: Station, famil
     station.loops.plug("cold")
     station.look()
     assert adoption.look(station.db, station.root, station.places, code, HERE).people == ("Anna", "Ben")
+
+
+def test_with_every_copy_damaged_all_is_found_on_the_drives_themselves(station: Station, family: Pair) -> None:
+    odd = family.top / "Anna/Photos" / "back\\slash\nand line.jpg"
+    odd.write_bytes(b"\xff\xd8\xff odd")
+    (family.top / "Ben/Videos").mkdir(parents=True)
+    (family.top / "Ben/Videos/film.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(64))
+    assert family.copy().state is JobState.DONE
+    before, lost = items(station.db), files_below(family.top)
+    (family.top / STATION_COPY / "everpx.db").write_bytes(b"not a database")
+    device = station.loops.devices["cold"]
+    request = {"device": device, "tag": "COLD-1", "filesystem_uuid": family.cold.filesystem_uuid}
+    place = Path(station.root("drives.mount", request)["path"])
+    (place / STATION_COPY / "everpx.db").write_bytes(b"nor this")
+    station.root("drives.unmount", {"tag": "COLD-1"})
+    code = a_new_box(station)
+    here = (station.db, station.root, station.places)
+    with pytest.raises(adoption.DamagedCopies):
+        adoption.look(*here, code, HERE)
+
+    anew.begin_anew(*here, code=code, name="Anna", password=PASSWORD, address=HERE)
+    job = station.run(waiting(station))
+    assert job.state is JobState.DONE, job.error
+    assert job.result["COLD-1"] == {"files": len(lost), "missing": 0}
+    titled = [(name, digest, title) for name, digest, title, *_ in before]
+    found = [(name, digest, title) for name, digest, title, *_ in items(station.db)]
+    assert set(titled) <= set(found)
+    with station.db.reading() as session:
+        states = {user.name: user.state for user in session.scalars(select(User))}
+        assert states == {"Anna": UserState.ACTIVE, "Ben": UserState.DISABLED}
+        cold = session.scalars(select(Drive).where(Drive.role == DriveRole.COLD)).one()
+    with station.db.writing() as session:
+        job = backup.start(session, cold.id)
+    again = station.run(job)
+    assert again.state is JobState.DONE, again.error
+    assert again.result.get("copied", 0) <= 2  # nothing is copied anew but what the station itself wrote meanwhile
+
+
+def test_what_a_lost_hot_drive_held_comes_back_from_a_cold_one_without_its_database(
+    station: Station, family: Pair
+) -> None:
+    lost = files_below(family.top)
+    device = station.loops.devices["cold"]
+    request = {"device": device, "tag": "COLD-1", "filesystem_uuid": family.cold.filesystem_uuid}
+    place = Path(station.root("drives.mount", request)["path"])
+    (place / STATION_COPY / "everpx.db").unlink()
+    (place / STATION_COPY / "everpx.db").write_bytes(b"")
+    station.root("drives.unmount", {"tag": "COLD-1"})
+    code = a_new_box(station)
+    station.loops.pull("hot")
+    station.look()
+    anew.begin_anew(station.db, station.root, station.places, code=code, name="Anna", password=PASSWORD, address=HERE)
+    job = station.run(waiting(station))
+    assert job.state is JobState.DONE, job.error
+    new = station.adopt(station.make("new"), DriveRole.HOT, name="New")
+    assert new.number == 2  # HOT-1 is what was lost
+    with station.db.writing() as session:
+        cold = session.scalars(select(Drive).where(Drive.role == DriveRole.COLD)).one()
+        job = backup.restore(session, cold.id, "HOT-1", to_drive_id=new.id)
+    assert station.run(job).state is JobState.DONE
+    assert files_below(station.mount(new.id).path).items() >= lost.items()
+
+
+def waiting(station: Station) -> Job:
+    """The job that waits for a worker."""
+    with station.db.reading() as session:
+        return session.scalars(select(Job).where(Job.state == JobState.WAITING)).one()
 
 
 def test_a_new_box_without_such_a_drive_says_so(station: Station, quick_passwords: None) -> None:

@@ -152,6 +152,7 @@ GET    /wizard/first                                            in   403  403  2
 GET    /wizard/hot                                              in   403  403  200  200
 GET    /wizard/next                                             in   403  403  302  302
 GET    /wizard/schedule                                         in   403  403  200  200
+POST   /wizard/begin-anew                                       303  303  303  303  400
 GET    /wizard/take-over                                        302  302  302  302  302
 POST   /wizard/take-over                                        303  303  303  303  400
 POST   /wizard/schedule                                         in   403  403  422  400

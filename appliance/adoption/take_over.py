@@ -51,8 +51,7 @@ class DamagedCopies(ApplianceError):
     code, status = "damaged_copies", 409
     template = N_("The drive is of an earlier station, but the list of people and albums on it {problem}.")
     hint = N_(
-        "The photos on it are not touched. Try another drive of that station; or claim this box as new and copy the"
-        " photos from a computer."
+        "The photos on it are not touched. Try another drive of that station; or begin anew with what is on the drive."
     )
 
 
