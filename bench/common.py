@@ -10,10 +10,12 @@ import re
 import signal
 import socket
 import sqlite3
+import struct
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +32,9 @@ from appliance.text import one_word, words_of
 APP = Path(__file__).parents[1]
 MB = 1_000_000  # of files and drives
 MIB = 1 << 20  # of memory, as the kernel counts it
+PAGE = 4096
+USER_PAGES = 1 << 51  # above are the kernel's
+PRESENT, FRAME = 1 << 63, (1 << 55) - 1  # of an entry of pagemap
 
 
 def result(bench: str, what: str, *, target: str, ok: bool, **measured: object) -> None:
@@ -81,6 +86,29 @@ def pss(processes: Iterable[psutil.Process]) -> int:
             continue
         total += int(found[1]) * 1024 if found else 0
     return total
+
+
+def frames(process: psutil.Process) -> set[int]:
+    """The pages of real memory that a process maps (``/proc/PID/pagemap``; only root is told)."""
+    found = set()
+    with Path(f"/proc/{process.pid}/pagemap").open("rb", buffering=0) as pages:
+        for line in Path(f"/proc/{process.pid}/maps").read_text().splitlines():
+            start, end = (int(address, 16) // PAGE for address in line.split(maxsplit=1)[0].split("-"))
+            if start < USER_PAGES:
+                pages.seek(start * 8)
+                entries = struct.iter_unpack("=Q", pages.read((end - start) * 8))
+                found |= {entry & FRAME for (entry,) in entries if entry & PRESENT}
+    return found
+
+
+def pss_alone(processes: list[psutil.Process], beside: list[psutil.Process]) -> float:
+    """Their PSS in bytes if nothing but they and ``beside`` ran here.
+
+    The kernel's own figure is smaller on a busy machine, where others take their share of Python and the C library.
+    """
+    ours = [frames(process) for process in processes]
+    users = Counter(frame for seen in [*ours, *map(frames, beside)] for frame in seen)
+    return sum(PAGE / users[frame] for seen in ours for frame in seen)
 
 
 def cpu_seconds(processes: Iterable[psutil.Process]) -> dict[str, float]:

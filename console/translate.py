@@ -9,6 +9,7 @@ from flask_login import current_user
 
 from appliance.db import now
 from appliance.words import Message
+from console.locale_data import LANGUAGES
 from console.station import station
 
 #: The five colours of name tags and pictures, in words.
@@ -19,7 +20,6 @@ COLOUR_WORDS = {
     "rose": lazy_gettext("rose"),
     "violet": lazy_gettext("violet"),
 }
-LANGUAGES = {"en": "English", "zh": "简体中文"}
 
 
 def install(app: Flask) -> None:

@@ -11,7 +11,7 @@ from types import CodeType
 
 LIBRARIES = sys.stdlib_module_names | {
     *("sqlalchemy", "flask", "werkzeug", "jinja2", "click", "babel", "gunicorn", "pluggy", "itsdangerous", "blinker"),
-    *("flask_login", "flask_wtf", "flask_babel", "wtforms", "pytz", "typing_extensions"),
+    *("flask_login", "flask_wtf", "flask_babel", "wtforms", "pytz", "psutil", "typing_extensions"),
 }
 INSTEAD = "."  # not None: SQLAlchemy adds notes to some docstrings and insists that they are there
 LOADS = tuple(operation for operation in hasconst if operation < 256)

@@ -13,8 +13,8 @@ from console.access import by, me, public
 from console.api import auth
 from console.api.people import PersonView, person_view
 from console.api.routes import route
+from console.locale_data import LANGUAGES
 from console.station import station
-from console.translate import LANGUAGES
 
 
 @dataclass(frozen=True)

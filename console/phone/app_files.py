@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import force_locale
 
 from console.access import public
-from console.translate import LANGUAGES
+from console.locale_data import LANGUAGES
 
 blueprint = Blueprint("app_files", __name__, template_folder="templates")
 HASHING = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; frame-ancestors 'none'"

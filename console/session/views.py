@@ -14,10 +14,10 @@ from appliance.people import device_passwords, service, sign_ins
 from appliance.people.models import User, UserState
 from console import access, devices
 from console.access import by, me, person, public, signed_in
+from console.locale_data import LANGUAGES
 from console.session.browsers import browser
 from console.shell import done, problems_of, show
 from console.station import station
-from console.translate import LANGUAGES
 
 blueprint = Blueprint("session", __name__, template_folder="templates")
 blueprint.add_app_template_filter(browser, "browser")
