@@ -55,7 +55,7 @@ def percentile(values: Iterable[float], share: float) -> float:
 
 def open_rows(database: Path) -> sqlite3.Connection:
     """A plain connection that may write photos: their triggers ask for the search's functions."""
-    rows = sqlite3.connect(database, isolation_level=None)
+    rows = sqlite3.connect(database, isolation_level=None, timeout=60)
     rows.create_function("words_of", -1, words_of, deterministic=True)
     rows.create_function("one_word", 1, one_word, deterministic=True)
     return rows

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlencode
 
-from common import Station, hand_over, note, open_rows, percentile, result, signed_in, station
+from common import Station, hand_over, note, open_rows, percentile, result, signed_in, station, wait_for
 
 FILES_A_FOLDER = 4000
 FIRST, LAST = datetime(2010, 1, 1, tzinfo=UTC).timestamp(), datetime(2024, 12, 31, tzinfo=UTC).timestamp()
@@ -30,11 +30,11 @@ PLACES = tuple(
     )
 )
 TAGS = ("family", "holiday", "garden", "birthday", "beach", "dog", "snow", "school", "music", "train")
-FILE = """insert into stored_file (id, folder_id, name, size, modified_ns, digest, damaged, added, copied)
-    values (?,?,?,?,?,?,0,?,1)"""
-MEDIA = """insert into media (id, file_id, user_id, kind, taken, taken_from, month, width, height, camera, preview,
+FILE = """insert into stored_file (folder_id, name, size, modified_ns, digest, damaged, added, copied)
+    values (?,?,?,?,?,0,?,1)"""
+MEDIA = """insert into media (file_id, user_id, kind, taken, taken_from, month, width, height, camera, preview,
     placeholder, title, description, favourite, rating, shared, place, country, latitude, longitude)
-    values (?,?,?,?,?,?,?,4032,3024,?,'READY','#808080',?,?,?,?,?,?,?,?,?)"""
+    values (?,?,?,?,?,?,4032,3024,?,'READY','#808080',?,?,?,?,?,?,?,?,?)"""
 
 
 def vocabulary(dice: random.Random) -> list[str]:
@@ -88,7 +88,8 @@ def _photo(db, dice: random.Random, folder: int, number: int, words: Sequence[st
     moment = f"{taken:%Y-%m-%d %H:%M:%S.%f}"
     owner = dice.choices((1, 2, 3), (90, 9, 1))[0]
     town, country = PLACES[min(len(PLACES) - 1, int(dice.expovariate(0.5)))]
-    db.execute(FILE, (number, folder, f"IMG_{number:07d}.jpg".encode(), 3_000_000, number, dice.randbytes(32), moment))
+    stored = (folder, f"IMG_{number:07d}.jpg".encode(), 3_000_000, number, dice.randbytes(32), moment)
+    file = db.execute(FILE, stored).lastrowid
     facts = ("PHOTO" if dice.random() < 0.9 else "VIDEO", moment, "exif" if dice.random() < 0.95 else "file")
     said = (
         " ".join(words[:2]),
@@ -98,15 +99,22 @@ def _photo(db, dice: random.Random, folder: int, number: int, words: Sequence[st
     )
     place = (dice.random() < 0.1, town, country, 50 + dice.random(), 10 + dice.random())
     camera = CAMERAS[min(len(CAMERAS) - 1, int(dice.expovariate(0.8)))]
-    db.execute(MEDIA, (number, number, owner, *facts, taken.year * 100 + taken.month, camera, *said, *place))
+    row = (file, owner, *facts, taken.year * 100 + taken.month, camera, *said, *place)
+    media = db.execute(MEDIA, row).lastrowid
     if dice.random() < 0.3:
         tag = min(len(TAGS), 1 + int(dice.expovariate(0.6)))
-        db.execute("insert into media_tag (media_id, tag_id) values (?, ?)", (number, tag))
+        db.execute("insert into media_tag (media_id, tag_id) values (?, ?)", (media, tag))
     if owner > 1 and dice.random() < 0.02:
         db.execute(
             "insert into album_item (album_id, digest, media_id, added, added_by) values (?, ?, ?, ?, ?)",
-            (owner - 1, number.to_bytes(8, "big"), number, moment, owner),
+            (owner - 1, number.to_bytes(8, "big"), media, moment, owner),
         )
+
+
+def _is_idle(running: Station) -> bool:
+    with closing(open_rows(running.places.database)) as db:
+        asked = "select count(*) from job where state in ('WAITING', 'RUNNING', 'INTERRUPTED')"
+        return not db.execute(asked).fetchone()[0]
 
 
 def typed(words: Sequence[str]) -> list[str]:
@@ -177,7 +185,9 @@ def main() -> None:
             hand_over(running)
             with closing(open_rows(running.places.database)) as db:
                 there = db.execute("select count(*) from media").fetchone()[0]
-            if not there:
+            if there < given.rows:
+                time.sleep(20)
+                wait_for(lambda: _is_idle(running), 120)  # a walk over the drive would miss these photos' files
                 note("search", f"{given.rows} rows put in", rows_per_s=round(fill(running.places.database, given.rows)))
             with closing(open_rows(running.places.database)) as db:
                 (index,) = db.execute("select sum(length(block)) from media_search_data").fetchone()

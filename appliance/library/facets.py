@@ -5,9 +5,24 @@ walks its lists side by side and never looks at photos that do not match.  The t
 ``media_document`` write the same words.
 """
 
-OWNER, OURS, SHOWN_IN, ALBUM, NO_ALBUM, TAG, KIND, CAMERA, PLACE, COUNTRY, FAVOURITE, RATING, NO_DATE, TOP, LOCATED = (
-    chr(0xE001 + number) for number in range(15)
-)
+(
+    OWNER,
+    OURS,
+    SHOWN_IN,
+    ALBUM,
+    NO_ALBUM,
+    TAG,
+    KIND,
+    CAMERA,
+    PLACE,
+    COUNTRY,
+    FAVOURITE,
+    RATING,
+    NO_DATE,
+    TOP,
+    LOCATED,
+    AREA,
+) = (chr(0xE001 + number) for number in range(16))
 YES = "1"
 PHOTO, VIDEO, RAW, LIVE, SCREENSHOT = "photo", "video", "raw", "live", "screenshot"
 KINDS = (PHOTO, VIDEO, RAW, LIVE, SCREENSHOT)

@@ -4,6 +4,7 @@
 choice at the same speed, newest first.  Neither says who may see a photo: that is ``library.visible``.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
@@ -22,6 +23,7 @@ from appliance.text import LONGEST, is_unspaced, one_word, pairs, parts, plain
 MOST_WORDS = 12  # of a question
 MOST_ENDINGS = 40  # words that a beginning may stand for; beyond that FTS5 collects them itself
 SHORT = 3  # beginnings up to here have a list of their own in the index
+_AREA = re.compile(r"[123]x\d{1,4}x\d{1,4}")
 _search = table("media_search", column("rowid", BigInteger), column("media_search"))
 
 
@@ -44,6 +46,7 @@ class Filter:
     not_in_album: bool = False
     without_date: bool = False
     located: bool = False
+    area: str = ""  # a square of library.atlas
 
     @property
     def is_empty(self) -> bool:
@@ -70,6 +73,8 @@ def _read(name: str, value: Any) -> Any:
     if name in ("tag_id", "album_id", "rating"):
         number = int(value) if str(value).isascii() and str(value).isdigit() and len(str(value)) < 16 else 0
         return min(number, 5) if name == "rating" else number or None
+    if name == "area":
+        return str(value) if _AREA.fullmatch(str(value)) else ""
     if name in ("words", "place", "country", "camera", "kind"):
         told = str(value).strip()[:200]
         return told if name != "kind" or told in facets.KINDS else ""
@@ -134,6 +139,8 @@ def _facets(chosen: Filter) -> Iterator[str]:
         yield fact(facets.ALBUM, chosen.album_id)
     if chosen.tag_id is not None:
         yield fact(facets.TAG, chosen.tag_id)
+    if chosen.area:
+        yield fact(facets.AREA, chosen.area)
     for kind, name in (
         (facets.PLACE, chosen.place),
         (facets.COUNTRY, chosen.country),

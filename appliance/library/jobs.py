@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from appliance.drives.mounts import hot_mounts
 from appliance.jobs.kinds import job_kind
 from appliance.jobs.progress import Progress
-from appliance.library import emptying, index, note_files, previews, uploads
+from appliance.library import emptying, index, locating, note_files, previews, uploads
 from appliance.library.models import Media, PreviewState
 from appliance.library.sandbox import Sandbox
 from appliance.words import N_
@@ -39,6 +39,7 @@ def make_previews(progress: Progress) -> dict[str, Any]:
             before = batch[-1].media_id
             done += len(made)
             ready += sum(item.preview is not None for item in made)
+    locating.name_rest(progress)
     return {"made": ready, "without": done - ready, "cleared": uploads.clean(progress.db, progress.places)}
 
 

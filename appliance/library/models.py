@@ -71,6 +71,16 @@ class Media(Base):
         Index("ix_media_family", "taken", "id", sqlite_where=text("shared = 1")),
         Index("ix_media_unwritten", "id", sqlite_where=text("written = 0")),  # few
         Index("ix_media_preview", "preview", "id"),
+        Index(
+            "ix_media_located",
+            "latitude",
+            "longitude",
+            "user_id",
+            "shared",
+            "stack_id",
+            sqlite_where=text("latitude IS NOT NULL"),
+        ),
+        Index("ix_media_unplaced", "id", sqlite_where=text("latitude IS NOT NULL AND country = ''")),  # few
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     file_id: Mapped[int] = mapped_column(ForeignKey("stored_file.id", ondelete="CASCADE"), unique=True)

@@ -16,7 +16,7 @@ from appliance.drives.layout import PREVIEWS
 from appliance.drives.mounts import Mount
 from appliance.durable import flush_filesystem
 from appliance.errors import ApplianceError
-from appliance.library import room
+from appliance.library import locating, room
 from appliance.library.beneath import make_folder, open_beneath
 from appliance.library.catalogue import joined
 from appliance.library.contents import digest_of
@@ -129,6 +129,7 @@ def record(db: Database, made: Sequence[Made]) -> None:
                 facts = {"preview": PreviewState.READY, "width": preview.width, "height": preview.height}
                 facts |= {"seconds": preview.seconds, "camera": preview.camera, "placeholder": preview.placeholder}
                 facts |= {"latitude": preview.latitude, "longitude": preview.longitude}
+                facts |= locating.named(preview.latitude, preview.longitude)
             session.execute(update(Media).where(Media.id == done.waiting.media_id).values(**facts))
             if done.waiting.digest is None:
                 same = (StoredFile.id == done.waiting.file_id, StoredFile.digest.is_(None))

@@ -114,6 +114,7 @@ GET    /photos/                                                 in   200  200  2
 GET    /photos/<int:media_id>                                   in   200  404  404  404
 GET    /photos/<int:media_id>/original                          in   503  404  404  404
 GET    /photos/<int:media_id>/preview/<int:pixels>              in   404  404  404  404
+GET    /photos/map                                              in   200  200  200  200
 GET    /photos/search                                           in   200  200  200  200
 POST   /photos/search/<int:saved_id>/drop                       in   303  303  303  400
 POST   /photos/search/keep                                      in   303  303  303  400

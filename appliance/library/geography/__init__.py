@@ -1,0 +1,1 @@
+"""Where on earth: the nearest town of a place, without any network."""
