@@ -87,6 +87,7 @@ def _blueprints() -> list[Any]:
     from console.api.views import blueprint as api
     from console.backup.views import blueprint as backup
     from console.drives.views import blueprint as drives
+    from console.files import blueprint as files
     from console.home.views import blueprint as home
     from console.library.tus import blueprint as tus
     from console.library.views import blueprint as library
@@ -107,6 +108,7 @@ def _blueprints() -> list[Any]:
         system,
         activity,
         library,
+        files,
         phone,
         app_files,
         tus,

@@ -43,6 +43,7 @@ def tabs() -> list[Tab]:
         Tab("home.page", "house", gettext("Home")),
         Tab("library.photos", "images", gettext("Photos")),
         Tab("albums.page", "book-image", gettext("Albums")),
+        Tab("files.page", "folder", gettext("Files"), on_phone=not current_user.is_admin),
         Tab("phone.page", "smartphone", gettext("Phone")),
         Tab("library.upload", "upload", gettext("Upload"), on_phone=False),
         Tab("drives.page", "hard-drive", gettext("Drives"), admin=True),

@@ -1,7 +1,9 @@
 """What arrives: whose it is, what it is on its way through the door, and where on the drive it belongs."""
 
+import os
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
+from urllib.parse import unquote_to_bytes
 
 from appliance.drives.layout import FILES, PHOTOS, VIDEOS
 from appliance.drives.mounts import Mount
@@ -38,7 +40,7 @@ class Arrival:
     user_id: int
     user_folder: str
     name: str
-    folder: str = ""  # "" sorts by date; else below <user>/Files
+    folder: str = ""  # "" sorts by date; else below <user>/Files; from "/" on: that folder of the drive (exact_folder)
     modified: datetime | None = None
     digest: bytes | None = None  # announced
     upload_id: str = ""  # the Upload row that ends with it
@@ -78,8 +80,18 @@ class Flushed:
     twin: "Flushed | None" = field(default=None, repr=False)  # the same bytes, finishing at the same moment
 
 
+def exact_folder(folder: str) -> bytes | None:
+    """The folder of the drive that somebody chose, as ``/`` and its percent-encoded path; None for other wishes.
+
+    Whether this person reaches it is asked where the wish comes in (``folders.reached``).
+    """
+    return unquote_to_bytes(folder[1:]) if folder.startswith("/") else None
+
+
 def folder_for(arrival: Arrival, found: Format | None, when: Taken) -> str:
     """Where a file belongs: ``Anna/Photos/2026/2026-11``; everything but photos and videos in ``Anna/Files``."""
+    if (chosen := exact_folder(arrival.folder)) is not None:
+        return os.fsdecode(chosen)
     if arrival.folder:
         parts = [part for part in arrival.folder.replace("\\", "/").split("/") if part not in ("", ".", "..")]
         return "/".join([arrival.user_folder, FILES, *(safe_name(part) for part in parts[:DEEPEST])])

@@ -23,7 +23,7 @@ from appliance.drives.mounts import Mount, mount_of
 from appliance.errors import ApplianceError
 from appliance.jobs.schedule import zone
 from appliance.library import catalogue, room
-from appliance.library.arrivals import Arrival, Flushed, Incomplete, Stored, WrongContent, folder_for
+from appliance.library.arrivals import Arrival, Flushed, Incomplete, Stored, WrongContent, exact_folder, folder_for
 from appliance.library.beneath import make_folder, open_beneath
 from appliance.library.committer import Committer, Ticket
 from appliance.library.contents import digest_of, same_bytes, stamp, start_writing
@@ -149,8 +149,9 @@ class Ingest:
     def _known(self, session: Session, file: Flushed) -> Stored | None:
         """The same bytes among this person's files, and really still on their drive."""
         arrival = file.arrival
+        chosen = exact_folder(arrival.folder)  # there it shall be, wherever else it is
         for row in catalogue.find_by_digest(session, arrival.user_id, arrival.user_folder, file.digest):
-            if self.is_there(session, row):
+            if chosen in (None, row.folder) and self.is_there(session, row):
                 return Stored(row.file_id, row.media_id, row.drive_id, row.path, file.digest, file.size, known=True)
         return None
 
@@ -253,7 +254,8 @@ class _Folders:
 def _are_twins(file: Flushed, placed: Flushed) -> bool:
     """The same bytes of the same person; but a name that the sender chose may be replaced in this very batch."""
     same = placed.digest == file.digest and placed.arrival.user_id == file.arrival.user_id
-    return same and not placed.arrival.path
+    together = exact_folder(placed.arrival.folder) == exact_folder(file.arrival.folder)
+    return same and together and not placed.arrival.path
 
 
 def _put_exactly(file: Flushed, folders: _Folders) -> None:

@@ -21,9 +21,10 @@ from appliance.drives.models import Drive
 from appliance.drives.mounts import Mount, hot_mounts, mount_of
 from appliance.errors import Conflict, Invalid, NotFound
 from appliance.library import room, spool
-from appliance.library.arrivals import Arrival, WrongContent
+from appliance.library.arrivals import Arrival, WrongContent, exact_folder
 from appliance.library.catalogue import find_by_digest
 from appliance.library.contents import start_writing
+from appliance.library.folders import reached
 from appliance.library.ingest import Ingest
 from appliance.library.models import Upload
 from appliance.library.pieces import Check, DamagedPiece, Writer, carry_on, carry_on_file, checksum_for, write
@@ -34,6 +35,7 @@ from appliance.settings import Setting
 from appliance.words import N_
 
 LARGEST = 1 << 44  # 16 TiB
+LONGEST_FOLDER = 4096  # characters, percent-encoded
 MOST_WRITERS = 256
 KEEP_FINISHED = timedelta(days=1)
 KEEP_DAYS = Setting(
@@ -72,6 +74,7 @@ class Wanted:
     folder: str = ""
     modified: datetime | None = None
     digest: bytes | None = None
+    drive: str = ""  # tag; "" is the first with room, a chosen folder (arrivals.exact_folder) is on its own
 
 
 class Uploads:
@@ -87,13 +90,13 @@ class Uploads:
         problems = {}
         if not 0 <= wanted.size <= LARGEST:
             problems["Upload-Length"] = N_("This is not a possible size.")
-        if len(wanted.name) > 255 or len(wanted.folder) > 255:
+        if len(wanted.name) > 255 or len(wanted.folder) > LONGEST_FOLDER:
             problems["filename"] = N_("This name is too long.")
         if wanted.digest is not None and len(wanted.digest) != 32:
             problems["digest"] = N_("This is not a BLAKE3 hash.")
         if problems:
             raise Invalid(dict(problems))
-        mount = room.choose(self.shelves.mounts(), wanted.size)
+        mount = self.mount_for(user, wanted)
         with self.db.reading() as session:
             expires = now() + timedelta(days=KEEP_DAYS.get(session))
         upload = Upload(
@@ -113,6 +116,15 @@ class Uploads:
         with self.db.writing() as session:
             session.add(upload)
         return upload, mount
+
+    def mount_for(self, user: User, wanted: Wanted) -> Mount:
+        """Where a file shall go.  Raises NotFound for a folder that is not this person's, OutOfSpace, DriveMissing."""
+        mounts = self.shelves.mounts()
+        if (chosen := exact_folder(wanted.folder)) is None:
+            return room.choose(mounts, wanted.size)
+        mount = reached(user, mounts, wanted.drive, chosen).mount
+        room.check(mount, wanted.size)
+        return mount
 
     def find(self, user: User, tag: str, upload_id: str) -> tuple[Upload, Mount | None]:
         """A person's upload and its drive (None once it has finished).  Raises NotFound, DriveMissing, DriveGone."""

@@ -12,12 +12,13 @@ from sqlalchemy import func, select
 
 from appliance.backup.models import ColdFile
 from appliance.drives.mounts import Mount
-from appliance.errors import ApplianceError, Invalid
+from appliance.errors import ApplianceError, Conflict, Invalid
 from appliance.library import room, spool, tombstones
-from appliance.library.arrivals import Arrival, Stored
+from appliance.library.arrivals import Arrival, Stored, exact_folder
 from appliance.library.models import StoredFile
-from appliance.library.uploads import LARGEST
+from appliance.library.uploads import LARGEST, LONGEST_FOLDER, Wanted
 from appliance.library.uploads import known as known_of
+from appliance.people.models import User
 from appliance.words import N_
 from console import devices
 from console.access import me, public, signed_in
@@ -29,6 +30,14 @@ MOST_ASKED = 1000
 SHOWN = ("Authorization", "Cookie")
 SEEN_FOR_S, MOST_SEEN = 5.0, 1000
 _seen: dict[bytes, float] = {}  # when a yes ends
+
+
+class OtherDrive(Conflict):
+    """nginx has put the body on the first drive, and the folder is on another one."""
+
+    code = "other_drive"
+    template = N_("This folder is on another drive than a file of one request goes to.")
+    hint = N_("Send it by a resumable upload (tus).")
 
 
 def add_to(blueprint: Blueprint) -> None:
@@ -46,18 +55,28 @@ def put(name: str) -> ResponseReturnValue:
         user_id=user.id,
         user_folder=user.folder,
         name=name,
-        folder=request.args.get("folder", "")[:255],
+        folder=request.args.get("folder", "")[:LONGEST_FOLDER],
         modified=moment(request.args.get("modified")),
         digest=digest_in(request.args.get("digest")),
     )
-    mounts = uploads().shelves.mounts()
-    for mount in mounts:
+    wanted = Wanted(name, request.content_length or 0, arrival.folder, drive=request.args.get("drive", ""))
+    for mount in uploads().shelves.mounts():
         if body := body_on(mount):
-            room.check(mount, 0)
-            return _described(_take(mount, body, arrival))
-    length = request.content_length
-    mount = room.choose(mounts, length or 0)
+            return _described(_take(_same_drive(mount, body, user, wanted), body, arrival))
+    mount = uploads().mount_for(user, wanted)
     return _described(_take(mount, spool.receive(mount, request.stream.read, LARGEST), arrival))
+
+
+def _same_drive(mount: Mount, body: bytes, user: User, wanted: Wanted) -> Mount:
+    """The drive that a body has landed on, if it is that of the chosen folder; another one takes it by tus."""
+    room.check(mount, 0)
+    try:
+        if exact_folder(wanted.folder) is not None and uploads().mount_for(user, wanted).tag != mount.tag:
+            raise OtherDrive()
+    except ApplianceError:
+        spool.discard(mount, body)
+        raise
+    return mount
 
 
 def _take(mount: Mount, name: bytes, arrival: Arrival) -> Stored:

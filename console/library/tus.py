@@ -135,7 +135,7 @@ def _speaks_tus() -> None:
 
 
 def _wanted(size: int) -> Wanted:
-    """``Upload-Metadata: filename <base64>,modified <base64>,digest <base64>,folder <base64>``."""
+    """``Upload-Metadata: filename <base64>,modified <base64>,digest <base64>,folder <base64>,drive <base64>``."""
     said: dict[str, str] = {}
     for pair in request.headers.get("Upload-Metadata", "").split(","):
         key, _, encoded = pair.strip().partition(" ")
@@ -144,7 +144,8 @@ def _wanted(size: int) -> Wanted:
         except binascii.Error:
             raise Invalid({"Upload-Metadata": N_("This is not base64.")}) from None
     name = said.get("filename") or said.get("name") or ""
-    return Wanted(name, size, said.get("folder", ""), moment(said.get("modified")), digest_in(said.get("digest")))
+    folder, drive = said.get("folder", ""), said.get("drive", "")
+    return Wanted(name, size, folder, moment(said.get("modified")), digest_in(said.get("digest")), drive)
 
 
 def _expiry(upload: Upload) -> dict[str, str]:

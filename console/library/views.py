@@ -8,6 +8,7 @@ from datetime import date
 from functools import cache
 from itertools import groupby
 from typing import Any
+from urllib.parse import quote, unquote_to_bytes
 
 from flask import Blueprint, Response, request, url_for
 from flask.typing import ResponseReturnValue
@@ -16,18 +17,19 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import FileStorage
 
-from appliance.drives.mounts import hot_mounts, mount_of
+from appliance.drives.mounts import mount_of
 from appliance.errors import ApplianceError, Invalid, NotFound
 from appliance.jobs.schedule import zone
 from appliance.library import previews, room, spool, timeline, visible
 from appliance.library.albums import service as albums
 from appliance.library.arrivals import Arrival, Stored
 from appliance.library.beneath import open_beneath
+from appliance.library.folders import Place, reached, shown
 from appliance.library.formats import HEAD, format_of
 from appliance.library.models import Folder, Media, MediaKind, PreviewState, StoredFile
 from appliance.library.names import safe_name
 from appliance.library.timeline import Key
-from appliance.library.uploads import LARGEST
+from appliance.library.uploads import LARGEST, Wanted
 from appliance.words import N_
 from console.access import me, signed_in
 from console.deliver import deliver
@@ -175,7 +177,18 @@ def upload() -> ResponseReturnValue:
 
 
 def _upload_page(problems: dict[str, str], status: int = 200) -> ResponseReturnValue:
-    return show("library/upload.html", status=status, problems=problems)
+    chosen = _chosen_folder()
+    name = shown(chosen.path.rpartition(b"/")[2]) if chosen else ""
+    facts = {"drive": chosen.mount.tag, "path": quote(chosen.path)} if chosen else {}
+    return show("library/upload.html", status=status, problems=problems, into=facts, into_name=name)
+
+
+def _chosen_folder() -> Place | None:
+    """The folder that somebody came from, to add files to it.  Raises NotFound."""
+    if not request.values.get("folder"):
+        return None
+    tag, path = request.values.get("drive", ""), unquote_to_bytes(request.values["folder"])
+    return reached(me(), uploads().shelves.mounts(), tag, path)
 
 
 @blueprint.post("/upload")
@@ -193,16 +206,19 @@ def upload_form() -> ResponseReturnValue:
     words = ngettext("%(num)s file is safe on the drive.", "%(num)s files are safe on the drive.", len(stored))
     if new < len(stored):
         words += " " + gettext("%(count)s of them were here already.", count=len(stored) - new)
+    if chosen := _chosen_folder():
+        return done(words, "files.folder", drive=chosen.mount.tag, path=quote(chosen.path))
     return done(words, "library.photos")
 
 
 def _store(file: FileStorage) -> Stored:
-    user, here = me(), station()
-    with here.db.reading() as session:
-        mount = room.choose(hot_mounts(session, here.places), request.content_length or 0)
+    user, chosen = me(), _chosen_folder()
+    folder = "/" + quote(chosen.path) if chosen else ""
+    wanted = Wanted("", request.content_length or 0, folder, drive=chosen.mount.tag if chosen else "")
+    mount = uploads().mount_for(user, wanted)
     name = spool.receive(mount, file.stream.read, LARGEST)
     try:
-        return uploads().door.take(mount, name, Arrival(user.id, user.folder, file.filename or ""))
+        return uploads().door.take(mount, name, Arrival(user.id, user.folder, file.filename or "", folder))
     except (ApplianceError, OSError):
         spool.discard(mount, name)
         raise

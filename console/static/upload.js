@@ -162,6 +162,7 @@ async function look() {
 }
 
 async function ask(entries) {
+  if (form.dataset.folder) { entries.forEach((entry) => entry.become("ready")); return; } /* there it shall be, wherever else it is */
   let answer;
   try {
     const said = await fetch(form.dataset.known, {
@@ -215,6 +216,7 @@ function send(entry, digest) {
   return new Promise((finished) => {
     const metadata = { filename: entry.file.name, modified: String(entry.file.lastModified) };
     if (digest) metadata.digest = digest;
+    if (form.dataset.folder) Object.assign(metadata, { folder: form.dataset.folder, drive: form.dataset.drive });
     entry.upload = new tus.Upload(entry.file, {
       endpoint: form.dataset.endpoint,
       chunkSize: PIECE,
@@ -222,6 +224,8 @@ function send(entry, digest) {
       headers: { "X-CSRFToken": form.dataset.token },
       retryDelays: [0, 1000, 3000, 5000, 10000, 20000],
       storeFingerprintForResuming: true,
+      /* the same file on its way to another folder is another upload */
+      fingerprint: (file) => Promise.resolve(["everpx", file.name, file.size, file.lastModified, form.dataset.drive, form.dataset.folder].join("-")),
       removeFingerprintOnSuccess: true,
       onAfterResponse: onlyGoneIsGone,
       onShouldRetry: worthAnother,
