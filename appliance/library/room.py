@@ -14,6 +14,7 @@ from appliance.words import N_
 
 RESERVE = 1_000_000_000  # bytes that uploads leave free, or a hundredth of a smaller drive
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_OTHERS = frozenset({errno.EACCES, errno.EPERM})
 _LOST = frozenset({errno.EIO, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ENOTCONN, errno.ESHUTDOWN})
 
 
@@ -23,6 +24,14 @@ class NotWritable(ApplianceError):
     code, status = "drive_read_only", 503
     template = N_("{drive} can be read, but not written to.")
     hint = N_("Nothing was stored. What is on it is safe; look under Health for what to do.")
+
+
+class NotOurs(ApplianceError):
+    """A drive that was taken over has files that belong to a user of another computer."""
+
+    code, status = "not_ours", 403
+    template = N_("The station may not change this on {drive}: it belongs to a user of another computer.")
+    hint = N_("Nothing was changed. An admin can take the drive over again and make everything on it the family's.")
 
 
 class TooLargeForDrive(ApplianceError):
@@ -122,6 +131,8 @@ def meaning(error: OSError, mount: Mount, needed: int = 0) -> ApplianceError | N
         return OutOfSpace(drive=mount.name, needed=said(needed), free=said(0))
     if error.errno == errno.EROFS:
         return NotWritable(drive=mount.name)
+    if error.errno in _OTHERS:
+        return NotOurs(drive=mount.name)
     if error.errno == errno.EFBIG:
         return TooLargeForDrive(drive=mount.name)
     if error.errno in _LOST or not _is_there(mount):

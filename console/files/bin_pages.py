@@ -1,5 +1,7 @@
 """The bin: what was deleted, to bring back or to remove for good."""
 
+from typing import Any
+
 from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import ngettext
@@ -34,7 +36,7 @@ def bin_page() -> ResponseReturnValue:
         days = bins.KEEP_DAYS.get(session)
     here = {mount.drive_id for mount in mounts()}
     more = offset + SHOWN if count > offset + SHOWN else None
-    facts = {"count": count, "size": size, "days": days, "here": here, "more": more}
+    facts: dict[str, Any] = {"count": count, "size": size, "days": days, "here": here, "more": more}
     return show("files/bin.html", rows=rows, name_of=_name_of, folder_of=_folder_of, **facts)
 
 
