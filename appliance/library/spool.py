@@ -1,7 +1,8 @@
 """Files on their way in: ``<drive>/.everpx/incoming``.
 
-Three kinds of names lie there: ``<upload id>.part`` is ours, ``0000000042`` is nginx's (digits only, so that nobody can
-name another's part as a body), everything else belongs to other rooms and is left alone.
+Four kinds of names lie there: ``<upload id>.part`` is ours, ``<id>.pieces`` a folder of ``piece_sets``, ``0000000042``
+is nginx's (digits only, so that nobody can name another's part as a body), everything else belongs to other rooms and
+is left alone.
 """
 
 import contextlib
@@ -18,6 +19,7 @@ from appliance.library import room
 from appliance.library.pieces import write
 
 PART = ".part"
+PIECES = b".pieces"
 BLOCK = 1 << 20
 LEFT_BEHIND_S = 24 * 3600
 Read = Callable[[int], bytes]
@@ -94,6 +96,9 @@ def clean(mount: Mount, wanted: Callable[[str], bool]) -> int:
     removed = 0
     with room.incoming(mount) as (_, folder):
         for name in os.listdir(folder):  # noqa: PTH208  (the open folder, wherever its path leads now)
+            if name.endswith(PIECES.decode()):
+                removed += _clean_set(folder, name.encode())
+                continue
             stem = name.removesuffix(PART)
             part = name.endswith(PART)
             if (part and wanted(stem)) or not (part or name.isdigit()):
@@ -103,3 +108,39 @@ def clean(mount: Mount, wanted: Callable[[str], bool]) -> int:
                     os.unlink(name, dir_fd=folder)
                     removed += 1
     return removed
+
+
+def _clean_set(incoming: int, name: bytes) -> int:
+    """A set of pieces that nobody has added to for a day goes."""
+    with contextlib.suppress(FileNotFoundError):
+        if time.time() - os.stat(name, dir_fd=incoming, follow_symlinks=False).st_mtime > LEFT_BEHIND_S:
+            return remove_set(incoming, name)
+    return 0
+
+
+def remove_set(incoming: int, name: bytes) -> int:
+    """Remove a folder of pieces; how many files went.  A link in its place is no folder, and stays."""
+    removed = 0
+    with contextlib.suppress(FileNotFoundError):
+        folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=incoming)
+        try:
+            for piece in os.listdir(folder):  # noqa: PTH208  (the open folder)
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(piece, dir_fd=folder)
+                    removed += 1
+        finally:
+            os.close(folder)
+        os.rmdir(name, dir_fd=incoming)
+    return removed
+
+
+def carry_over(source: Mount, name: bytes, target: Mount) -> bytes:
+    """Take a body to another drive's incoming folder; returns its name there."""
+    with room.incoming(source) as (_, folder):
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            carried = receive(target, lambda count: os.read(fd, count), os.fstat(fd).st_size)
+        finally:
+            os.close(fd)
+        os.unlink(name, dir_fd=folder)
+    return carried

@@ -3,7 +3,7 @@
 import ipaddress
 from urllib.parse import urlsplit
 
-from flask import Blueprint, redirect, request, url_for
+from flask import Blueprint, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user
@@ -113,6 +113,7 @@ def _account(problems: dict[str, str], status: int, secret: str = "") -> Respons
         devices=devices,
         device=request.form.get("device", "") if problems else "",
         secret=secret,
+        app_views=current_app.view_functions,
         colours=COLOURS,
         emoji=EMOJI,
     )

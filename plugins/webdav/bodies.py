@@ -40,12 +40,12 @@ def store(changes: Changes, tree: Tree, parts: Parts, there: Entry | None) -> No
     finish(changes, tree, place, body)
 
 
-def finish(changes: Changes, tree: Tree, place: Place, body: Place) -> None:
+def finish(changes: Changes, tree: Tree, place: Place, body: Place, digest: bytes | None = None) -> None:
     """Check what arrived, store it, and remember its checksum."""
     checksum = request.headers.get("OC-Checksum", "").strip()
     if checksum:
         check(body, checksum)
-    stored = changes.store(tree, place, body, modified())
+    stored = changes.store(tree, place, body, modified(), digest)
     if checksum and checksum.partition(":")[0].upper() in HASHES:
         changes.keep_checksum(stored, checksum)
 

@@ -56,7 +56,7 @@ class Changes:
         """
         try:
             if body.mount.drive_id != place.mount.drive_id:
-                body = _carried_over(body, place.mount)
+                body = Place(place.mount, spool.carry_over(body.mount, body.path, place.mount))
             user = tree.user
             name = os.fsdecode(place.path.rpartition(b"/")[2])
             arrival = Arrival(user.id, user.folder, name, modified=_sensible(modified), path=place.path)
@@ -169,18 +169,6 @@ def family(parts: Parts) -> bool:
 def _sensible(moment: datetime | None) -> datetime | None:
     """A date that every filesystem can keep."""
     return moment if moment is None or datetime(1980, 1, 2, tzinfo=UTC) <= moment < YOUNGEST else None
-
-
-def _carried_over(body: Place, mount: Mount) -> Place:
-    """The body on another drive: that of the file which it replaces."""
-    with room.incoming(body.mount) as (_, folder):
-        fd = os.open(body.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-        try:
-            name = spool.receive(mount, lambda count: os.read(fd, count), LARGEST)
-        finally:
-            os.close(fd)
-        os.unlink(body.path, dir_fd=folder)
-    return Place(mount, name)
 
 
 def _copied(source: Place, mount: Mount) -> Place:

@@ -6,8 +6,16 @@ from appliance.hookspecs import hookimpl
 
 
 @hookimpl
+def console_blueprint() -> Any:
+    """How a phone gets in; imported here so that the worker never loads Flask."""
+    from plugins.webdav.pages import blueprint
+
+    return blueprint
+
+
+@hookimpl
 def protocol_blueprint() -> Any:
-    """The addresses that phone apps and file programs know; imported here so that the worker never loads Flask."""
+    """The addresses that phone apps and file programs know."""
     from plugins.webdav.views import blueprint
 
     return blueprint

@@ -19,8 +19,8 @@ from appliance.library import room
 from appliance.library.models import PreviewState
 from plugins.webdav.changes import Changes, used_by
 from plugins.webdav.locks import TooManyLocks
-from plugins.webdav.names import BACK, BadName
-from plugins.webdav.tree import Entry, Parts, Tree
+from plugins.webdav.names import BadName
+from plugins.webdav.tree import Entry, Parts, Tree, parts_in
 
 OC, NC = "{http://owncloud.org/ns}", "{http://nextcloud.org/ns}"
 DATES = ("{DAV:}getlastmodified", "{DAV:}lastmodified")
@@ -36,13 +36,8 @@ def told() -> Iterator[None]:
         raise DAVError(error.status, str(error)) from error
     except (FileExistsError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise DAVError(HTTP_CONFLICT) from error
-    except TooManyLocks as error:
+    except (TooManyLocks, PermissionError) as error:
         raise DAVError(HTTP_FORBIDDEN) from error
-
-
-def parts_of(path: str) -> Parts:
-    """The names in a path; a destination may come with signs moved, see ``server``."""
-    return tuple(name for name in path.translate(BACK).split("/") if name)
 
 
 class Provider(DAVProvider):  # type: ignore[misc]
@@ -58,7 +53,7 @@ class Provider(DAVProvider):  # type: ignore[misc]
         if path is None:
             return None
         with told():
-            entry = self.tree.find(parts_of(path))
+            entry = self.tree.find(parts_in(path))
         return None if entry is None else self.resource(entry, environ)
 
     def resource(self, entry: Entry, environ: dict[str, Any]) -> "FileResource | FolderResource":
@@ -202,7 +197,7 @@ class _Resource:
     def move_recursive(self, dest_path: str) -> list[Any]:
         """A rename."""
         self._may_go()
-        parts = parts_of(dest_path)
+        parts = parts_in(dest_path)
         with told():
             self.provider.changes.move(self.provider.tree, self.entry, parts)
         there = self.provider.reference(parts, self.is_collection)
@@ -240,7 +235,7 @@ class FileResource(_Resource, DAVNonCollection):  # type: ignore[misc]
 
     def copy_move_single(self, dest_path: str, *, is_move: bool) -> None:
         """A copy; moving is a rename."""
-        parts = parts_of(dest_path)
+        parts = parts_in(dest_path)
         with told():
             self.provider.changes.copy(self.provider.tree, self.entry, parts)
         self.provider.prop_manager.copy_properties(self.get_ref_url(), self.provider.reference(parts, False))
@@ -288,7 +283,7 @@ class FolderResource(_Resource, DAVCollection):  # type: ignore[misc]
 
     def create_empty_resource(self, name: str) -> Any:
         """An empty file, for a lock on a name."""
-        parts = (*self.entry.parts, *parts_of(name))
+        parts = (*self.entry.parts, *parts_in(name))
         with told():
             place = self.provider.changes.target(self.provider.tree, parts, 0)
             body = self.provider.changes.receive(place.mount, lambda count: b"")
@@ -298,7 +293,7 @@ class FolderResource(_Resource, DAVCollection):  # type: ignore[misc]
     def create_collection(self, name: str) -> None:
         """A new folder."""
         with told():
-            self.provider.changes.make(self.provider.tree, (*self.entry.parts, *parts_of(name)))
+            self.provider.changes.make(self.provider.tree, (*self.entry.parts, *parts_in(name)))
 
     def support_recursive_delete(self) -> bool:
         """Into the bin, whole."""
@@ -306,7 +301,7 @@ class FolderResource(_Resource, DAVCollection):  # type: ignore[misc]
 
     def copy_move_single(self, dest_path: str, *, is_move: bool) -> None:
         """A copy; moving is a rename."""
-        parts = parts_of(dest_path)
+        parts = parts_in(dest_path)
         with told():
             if self.provider.tree.find(parts) is None:
                 self.provider.changes.make(self.provider.tree, parts)

@@ -25,7 +25,7 @@ from appliance.library.models import Folder, Media, PreviewState, StoredFile
 from appliance.people.models import User
 from appliance.places import Places
 from plugins.webdav.models import WebdavChecksum
-from plugins.webdav.names import BadName, shown, stored
+from plugins.webdav.names import BACK, BadName, shown, stored
 
 Parts = tuple[str, ...]
 GOOD_FOR_S = 1.0
@@ -77,6 +77,11 @@ class Entry:
     def place(self) -> Place:
         """Where its bytes are."""
         return self.places[0]
+
+
+def parts_in(path: str) -> Parts:
+    """The names in a path; a destination may come with signs moved, see ``server``."""
+    return tuple(name for name in path.translate(BACK).split("/") if name)
 
 
 class Tree:

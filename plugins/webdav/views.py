@@ -14,8 +14,9 @@ from console.access import csrf, public
 from console.deliver import deliver
 from console.devices import for_devices, owner
 from console.library.receiving import drain
-from plugins.webdav import bodies
+from plugins.webdav import bodies, chunks, nextcloud, search, trash
 from plugins.webdav.door import door
+from plugins.webdav.tree import parts_in
 
 blueprint = Blueprint("webdav_files", __name__)
 csrf.exempt(blueprint)  # only devices come here, by their password; a browser's cookie opens nothing
@@ -37,6 +38,9 @@ class Rest(PathConverter):
 @blueprint.record_once
 def _converter(state: BlueprintSetupState) -> None:
     state.app.url_map.converters["rest"] = Rest
+
+
+nextcloud.add_to(blueprint)
 
 
 @blueprint.before_request
@@ -82,14 +86,24 @@ def plain(path: str) -> ResponseReturnValue:
 @for_devices
 def remote(path: str) -> ResponseReturnValue:
     """The same files as clients of Nextcloud know them, and ``webdav`` as ownCloud's first ones did."""
-    kind, _, rest = path.removeprefix("dav/").partition("/")
-    if path.partition("/")[0] == "webdav":
+    kind, _, rest = path.partition("/")
+    if kind == "webdav":
         return serve("/remote.php/webdav", rest)
-    name, _, rest = rest.partition("/")
-    if kind != "files" or not path.startswith("dav/"):
+    if kind != "dav":
         raise NotFound(what="file")
+    room, _, rest = rest.partition("/")
+    if not room:
+        return search.serve()
+    name, _, rest = rest.partition("/")
     check_name(name)
-    return serve(f"/remote.php/dav/files/{name}", rest)
+    share = f"/remote.php/dav/{room}/{name}"
+    if room == "files":
+        return search.report(share, rest) if request.method == "REPORT" else serve(share, rest)
+    if room == "uploads":
+        return chunks.serve(share, rest)
+    if room == "trashbin":
+        return trash.serve(share, rest)
+    raise NotFound(what="file")
 
 
 def check_name(name: str) -> None:
@@ -101,7 +115,6 @@ def check_name(name: str) -> None:
 
 def serve(share: str, path: str) -> ResponseReturnValue:
     """One request on the tree of the device's owner."""
-    from plugins.webdav.resources import parts_of
     from plugins.webdav.server import Server, answer, prepared
 
     if request.method != "PUT" and (request.content_length or 0) > LARGEST_QUESTION:
@@ -109,7 +122,7 @@ def serve(share: str, path: str) -> ResponseReturnValue:
     provider = provider_of(owner(), share)
 
     def put(at: str) -> None:
-        parts = parts_of(at)
+        parts = parts_in(at)
         bodies.store(door().changes, provider.tree, parts, provider.tree.find(parts))
 
     server = Server(provider, put)

@@ -1,7 +1,9 @@
 """A whole station behind nginx with a HOT drive, one owner and a device password: what real sync clients talk to."""
 
+import http.client
 import os
 import signal
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,6 +46,19 @@ class PhoneStation:
     def files(self) -> Path:
         """The person's folder on the drive."""
         return self.drive / self.name
+
+    def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> int:
+        """The status of a request as this device."""
+        shown = b64encode(f"{self.name}:{self.password}".encode()).decode()
+        given = {"Authorization": f"Basic {shown}"} | {name.replace("_", "-"): text for name, text in headers.items()}
+        connection = http.client.HTTPConnection("127.0.0.1", self.launched.port, timeout=60)
+        try:
+            connection.request(method, path, body or None, given)
+            answer = connection.getresponse()
+            answer.read()
+            return answer.status
+        finally:
+            connection.close()
 
     def kill_console(self) -> None:
         """As a crash would; it is started again by itself."""

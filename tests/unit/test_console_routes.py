@@ -268,6 +268,18 @@ PUT       /remote.php/<rest:path>                              401  401  401  40
 REPORT    /remote.php/<rest:path>                              401  401  401  401  401
 SEARCH    /remote.php/<rest:path>                              401  401  401  401  401
 UNLOCK    /remote.php/<rest:path>                              401  401  401  401  401
+GET    /status.php                                              200  200  200  200  200
+POST   /index.php/login/v2                                      200  200  200  200  200
+POST   /index.php/login/v2/poll                                 404  404  404  404  404
+GET    /index.php/login/v2/flow/<key>                           302  302  302  302  302
+GET    /index.php/core/preview                                  401  401  401  401  401
+GET    /index.php/core/preview.png                              401  401  401  401  401
+GET    /ocs/<version>/<path:path>                               404  404  404  404  404
+DELETE /ocs/<version>/core/apppassword                          401  401  401  401  401
+GET    /plugins/webdav/                                         in   200  200  200  200
+POST   /plugins/webdav/                                         in   422  422  422  400
+GET    /plugins/webdav/grant/<key>                              in   404  404  404  404
+POST   /plugins/webdav/grant/<key>                              in   404  404  404  400
 GET       /dav                                                 308  308  308  308  308
 PROPFIND  /dav                                                 308  308  308  308  308
 """

@@ -257,8 +257,6 @@ def test_a_damaged_upload_changes_nothing(anna: Device, top: Path) -> None:
     assert wrong.status_code == 400
     assert (top / "Anna" / "a.txt").read_bytes() == b"good"
     assert list((top / ".everpx" / "incoming").iterdir()) == []
-    for checksum in ("SHA1:" + "7b502c3a1f48c8609ae212cdfb639dee39673f5e", "MD5:x"):
-        anna("PUT", "/dav/b.txt", b"hello worl", OC_Checksum=checksum)
 
 
 def test_locks_and_properties_outlive_a_restart(anna: Device, app: Flask) -> None:
