@@ -7,7 +7,7 @@ library waits no longer; the rule itself (``library.visible``) then has the last
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, exists, or_, select, text
@@ -53,6 +53,17 @@ def page(session: Session, viewer: User, chosen: Filter, after: int | None = Non
         return _alone(session, viewer, wanted, most)
     keys = list(session.scalars(_HITS, wanted | {"most": most + 1}))
     return Page(_items(session, viewer, keys[:most]), keys[most - 1] if len(keys) > most else None)
+
+
+def between(session: Session, viewer: User, ranges: Sequence[tuple[datetime, datetime]], most: int) -> list[list[Item]]:
+    """For each stretch of time (its end left out) the newest photos in it; asked once for all."""
+    asked = f"{fact(facets.TOP)} AND {seen_by(session, viewer)}"
+    found = []
+    for since, until in ranges:
+        wanted = {"least": facets.key_of(since.timestamp()), "before": facets.key_of(until.timestamp())}
+        keys = list(session.scalars(_HITS, wanted | {"asked": asked, "most": most}))
+        found.append(_items(session, viewer, keys) if keys else [])
+    return found
 
 
 def _range(session: Session, chosen: Filter) -> tuple[int, int]:

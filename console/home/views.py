@@ -16,16 +16,19 @@ from appliance.drives.models import Drive, DriveRole, DriveState
 from appliance.health.models import Issue, Severity
 from appliance.jobs import service as jobs
 from appliance.jobs.models import Schedule
+from appliance.library import this_day
 from appliance.library.models import Media, PreviewState
 from appliance.library.safety import Safety, safety
 from console.access import me, person, signed_in
 from console.drives.cards import plugged_in
+from console.library.remembering import years_ago
 from console.shell import show, tabs
 from console.station import station
 from console.translate import ago, moment
 
 blueprint = Blueprint("home", __name__, template_folder="templates")
 STRIP = 16
+SHOWN_YEARS = 4  # of photos of this day; the rest is one link away
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ def page() -> ResponseReturnValue:
             "issues": _issues(session) if everybody else [],
             "cards": [c for answer in plugin.call("home_cards", session=session) for c in answer] if everybody else [],
             "latest": _latest(session, me().id),
+            "this_day": this_day.years(session, me(), most=2)[:SHOWN_YEARS],
+            "ago": years_ago,
             "answer": answer(state, _missing_hot(drives), _next_copy(session), everybody),
         }
     return show("home/page.html", "home", **context)

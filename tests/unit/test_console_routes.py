@@ -118,6 +118,7 @@ GET    /photos/map                                              in   200  200  2
 GET    /photos/search                                           in   200  200  200  200
 POST   /photos/search/<int:saved_id>/drop                       in   303  303  303  400
 POST   /photos/search/keep                                      in   303  303  303  400
+GET    /photos/this-day                                         in   200  200  200  200
 GET    /photos/upload                                           in   200  200  200  200
 POST   /photos/upload                                           in   422  422  422  400
 GET    /plugins/station_report/                                 in   403  403  200  200
