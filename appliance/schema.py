@@ -9,8 +9,22 @@ from appliance.jobs import models as jobs
 from appliance.library import models as library
 from appliance.library.albums import models as albums
 from appliance.people import models as people
+from appliance.phones import models as phones
 
-__all__ = ["Base", "albums", "backup", "drives", "events", "health", "jobs", "library", "people", "plugin", "settings"]
+__all__ = [
+    "Base",
+    "albums",
+    "backup",
+    "drives",
+    "events",
+    "health",
+    "jobs",
+    "library",
+    "people",
+    "phones",
+    "plugin",
+    "settings",
+]
 
 
 def is_ours(name: str | None, kind: str, _parents: object) -> bool:

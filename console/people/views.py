@@ -15,6 +15,7 @@ from appliance.drives.models import COLOURS
 from appliance.errors import ApplianceError, Invalid
 from appliance.people import overview, pictures, service, sign_ins
 from appliance.people.models import Role, User, UserState
+from appliance.phones import ledger
 from appliance.words import N_
 from console.access import admin_only, by, me, person
 from console.session.views import EMOJI
@@ -84,6 +85,7 @@ def _one(user_id: int, typed: Any, problems: dict[str, str], status: int) -> Res
             here=person().sign_in.id,
             stored=overview.stored_bytes(session, user),
             memories=overview.memories(session, user),
+            phones=[(phone, ledger.rounds(session, phone.id, 3)) for phone in ledger.listing(session, user_id)],
             colours=COLOURS,
             signs=EMOJI,
             living=user.state in (UserState.ACTIVE, UserState.DISABLED),

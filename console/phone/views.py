@@ -1,19 +1,117 @@
 """The page "Phone": choose photos, send only what is new, and see that it is all there."""
 
-from flask import Blueprint, redirect, request, url_for
-from flask.typing import ResponseReturnValue
+import secrets
+from typing import Any
 
-from console.access import csrf, public, signed_in
-from console.shell import show
+from flask import Blueprint, make_response, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext, ngettext
+from sqlalchemy.orm import Session
+
+from appliance.errors import ApplianceError
+from appliance.phones import audit, ledger
+from appliance.phones.audit import Report, State
+from appliance.phones.models import Phone
+from console.access import csrf, me, public, signed_in
+from console.shell import done, not_done, show
+from console.station import station
 
 blueprint = Blueprint("phone", __name__, template_folder="templates", url_prefix="/phone")
+COOKIE = "phone"  # which phone this browser is; it says nothing of anybody
+YEARS = 10 * 31_536_000  # seconds
+ROUNDS = 10  # shown
 
 
 @blueprint.get("/")
 @signed_in
 def page() -> ResponseReturnValue:
-    """Everything a phone needs on one page."""
-    return show("phone/page.html", missed="missed" in request.args, problems={})
+    """Everything a phone needs on one page; what is safe comes a moment later, since a long list takes one."""
+    key = _this_key() or secrets.token_hex(16)
+    response = make_response(show("phone/page.html", missed="missed" in request.args, problems={}, key=key))
+    secure = request.is_secure
+    response.set_cookie(COOKIE, key, max_age=YEARS, samesite="Strict", httponly=True, secure=secure)
+    return response
+
+
+def _this_key() -> str:
+    """What this browser calls itself, "" when it has no name yet."""
+    key = request.cookies.get(COOKIE, "")
+    return key if ledger.KEY.fullmatch(key) else ""
+
+
+@blueprint.get("/ledger")
+@signed_in
+def safe() -> ResponseReturnValue:
+    """What of a phone is safe, what is not, what may leave it, and its last rounds."""
+    key = request.args.get("phone", "") or _this_key()
+    with station().db.reading() as session:
+        phones = ledger.listing(session, me().id)
+        phone = next((one for one in phones if one.key == key), None)
+        context = _of(session, phone) if phone else {"report": None, "rounds": []}
+    others = [one for one in phones if one.key != key]
+    return show("phone/ledger.html", "ledger", phone=phone, others=others, this=key == _this_key(), **context)
+
+
+def _of(session: Session, phone: Phone) -> dict[str, Any]:
+    made = audit.report(session, station().places, me(), phone.id)
+    unsafe = [(name, why(state)) for name, state in made.unsafe]
+    rounds = ledger.rounds(session, phone.id, ROUNDS)
+    return {"report": made, "unsafe": unsafe, "sentence": sentence(made), "more": more(made), "rounds": rounds}
+
+
+def sentence(report: Report) -> str:
+    """``12,481 of 12,481 are safe``."""
+    words = gettext("%(safe)s of %(total)s are safe")
+    return words % {"safe": f"{report.safe:,}", "total": f"{report.total:,}"}
+
+
+def more(report: Report) -> list[str]:
+    """``12,470 in 3 copies``, and what was deleted here."""
+    said = [
+        gettext("%(number)s in %(copies)s copies", number=f"{number:,}", copies=copies)
+        for copies, number in sorted(report.in_copies.items(), reverse=True)
+    ]
+    if deleted := report.states[State.DELETED]:
+        said.append(
+            ngettext(
+                "%(number)s more was deleted here and is not sent again",
+                "%(number)s more were deleted here and are not sent again",
+                deleted,
+                number=f"{deleted:,}",
+            )
+        )
+    return said
+
+
+def why(state: State) -> str:
+    """Why something is not safe, in a person's words."""
+    return {
+        State.ONE_COPY: gettext("in one copy only; the next backup makes the second"),
+        State.DAMAGED: gettext("damaged on the drive; choose it again, or let the copy repair it"),
+        State.AWAY: gettext("on a drive that is not connected"),
+        State.MISSING: gettext("never arrived; choose it again"),
+    }.get(state, "")
+
+
+@blueprint.post("/<key>/name")
+@signed_in
+def rename(key: str) -> ResponseReturnValue:
+    """Call a phone as its owner does."""
+    try:
+        with station().db.writing() as session:
+            ledger.rename(ledger.get(session, me().id, key), request.form.get("name", ""))
+    except ApplianceError as error:
+        return not_done(error, ".safe", phone=key)
+    return done(gettext("Saved."), ".safe", phone=key)
+
+
+@blueprint.post("/<key>/forget")
+@signed_in
+def forget(key: str) -> ResponseReturnValue:
+    """A phone that is no longer there; no photo is touched."""
+    with station().db.writing() as session:
+        ledger.remove(session, ledger.get(session, me().id, key))
+    return done(gettext("The phone is forgotten. All its photos are still here."), ".page")
 
 
 @blueprint.post("/share")

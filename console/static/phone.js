@@ -1,5 +1,5 @@
-/* What makes the sending page a phone's: the app on the home screen, photos shared from the gallery, and the memory of
-   what was chosen and is not sent yet. */
+/* What makes the sending page a phone's: the app on the home screen, photos shared from the gallery, the memory of what
+   was chosen and is not sent yet, and the ledger: everything that was chosen and every round is told to the station. */
 "use strict";
 
 {
@@ -57,18 +57,114 @@ let keeping = null;
 function keep(item) {
   unkept.push(item);
   keeping ??= setTimeout(() => {
-    const lot = unkept.splice(0).map(({ digest, name, size, state }) => ({ digest, name, size, state }));
+    const lot = unkept.splice(0).map(({ digest, name, size, state, told }) => ({ digest, name, size, state, told }));
     keeping = null;
     phoneStore.keep(lot);
   }, 200);
 }
 
-document.addEventListener("entry", ({ detail: { entry } }) => {
+/* ---- the station's side of the ledger: told until it has heard ---- */
+const LOT = 1000;
+const SOON = 1500;
+const AGAIN = 5000;
+const LATER = 60000;
+const headers = { "Content-Type": "application/json", "X-CSRFToken": room.dataset.token };
+let registered = false;
+
+class Refused extends Error {}
+
+async function tell(method, path, body) {
+  const answer = await fetch(room.dataset.api + path, { method, headers, body: JSON.stringify(body) });
+  if (answer.ok) return;
+  if (answer.status === 404) { /* somebody made the station forget this phone: begin its list anew */
+    registered = false;
+    for (const item of items.values()) item.told = false;
+  }
+  throw new Refused(`${path}: ${answer.status}`);
+}
+
+const untold = () => [...items.values()].filter((item) => !item.told);
+
+async function tellItems() {
+  const every = untold();
+  if (!registered && (every.length || round)) { await tell("PUT", "", {}); registered = true; }
+  for (let at = 0; at < every.length; at += LOT) {
+    const lot = every.slice(at, at + LOT);
+    await tell("POST", "/items", { items: lot.map(({ digest, name, size }) => ({ digest, name: name.slice(0, 255), size })) });
+    for (const item of lot) { item.told = true; keep(item); }
+  }
+}
+
+/* A round: everything that was not done when it began, and what is chosen until all is done. */
+let round = null;
+
+function countsOf({ entries }) {
+  const of = (...states) => entries().filter((entry) => states.includes(entry.state));
+  return {
+    found: entries().length, known: of("here").length, deleted: of("deleted").length, sent: of("safe").length, failed: of("failed").length,
+    bytes: of("safe").reduce((sum, entry) => sum + entry.file.size, 0),
+  };
+}
+
+async function tellRound() {
+  if (!round) return;
+  const told = round;
+  const finished = told.entries().every((entry) => entry.over);
+  await tell("PUT", `/rounds/${told.key}`, { ...countsOf(told), finished });
+  if (!finished) return;
+  round = null;
+  htmx.trigger("#safe", "ledger");
+}
+
+let timer = null;
+let due = 0;
+let talking = false;
+
+function talkSoon(wait) {
+  const then = performance.now() + wait;
+  if (timer && due <= then) return;
+  clearTimeout(timer);
+  due = then;
+  timer = setTimeout(talk, wait);
+}
+
+async function talk() {
+  timer = null;
+  if (talking) { talkSoon(200); return; }
+  talking = true;
+  let wait = AGAIN;
+  try {
+    await tellItems();
+    await tellRound();
+  } catch (error) {
+    if (error instanceof Refused) wait = LATER;
+  }
+  talking = false;
+  if (round || untold().length) talkSoon(wait);
+}
+
+function follow(files) {
+  if (!round && files.some((entry) => !entry.over)) {
+    const done = new Set(files.filter((entry) => entry.over));
+    const key = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    round = { key, entries: () => files.filter((entry) => !done.has(entry)) };
+  }
+  if (round) talkSoon(files.every((entry) => entry.over) ? 300 : SOON);
+}
+
+window.addEventListener("pagehide", () => {
+  if (!round || !registered) return;
+  const body = JSON.stringify({ ...countsOf(round), finished: false });
+  fetch(`${room.dataset.api}/rounds/${round.key}`, { method: "PUT", headers, body, keepalive: true });
+});
+
+document.addEventListener("entry", ({ detail: { entry, files } }) => {
+  follow(files);
   const state = STATES[entry.state];
   if (!state || !entry.digest) return;
   const before = items.get(entry.digest);
   if (before && before.chosen && (before.state === state || before.state === "stored")) return;
-  const item = { digest: entry.digest, name: entry.file.name, size: entry.file.size, state, chosen: true };
+  const item = { digest: entry.digest, name: entry.file.name, size: entry.file.size, state, chosen: true, told: before?.told ?? false };
   items.set(entry.digest, item);
   keep(item);
   if (before) drawLeft();
@@ -94,6 +190,7 @@ async function begin() {
   await phoneStore.setMeta("language", document.documentElement.lang.slice(0, 2));
   for (const item of await phoneStore.items()) if (!items.has(item.digest)) items.set(item.digest, item);
   drawLeft();
+  talkSoon(0);
   await takeShared();
 }
 begin();

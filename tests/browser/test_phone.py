@@ -1,8 +1,10 @@
 """The phone: an app that can be installed, sends only what is new, and loses nothing on the way."""
 
+import base64
 import json
 import re
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from blake3 import blake3
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, Response, expect
 
 from tests.browser import walk
-from tests.browser.conftest import PHONE
+from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.running_station import RunningStation
 
 pytestmark = pytest.mark.browser
@@ -146,7 +148,7 @@ def test_only_what_is_new_is_sent_although_the_connection_is_lost_and_the_page_i
     session = network(page, uploadThroughput=RATE)
     page.locator("#files").set_input_files(every)
     expect(page.get_by_text("was here already")).to_have_count(5, timeout=30_000)
-    expect(page.get_by_text("safe on the drive", exact=True).first).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("arrived", exact=True).first).to_be_visible(timeout=30_000)
     session.send(
         "Network.emulateNetworkConditions",
         {"offline": True, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1},
@@ -158,7 +160,7 @@ def test_only_what_is_new_is_sent_although_the_connection_is_lost_and_the_page_i
     page = opened(phone)
     expect(page.get_by_role("heading", name=re.compile(r"chosen earlier and (is|are) not sent yet"))).to_be_visible()
     page.locator("#files").set_input_files(every)
-    expect(page.get_by_text("All 12 files are safe on the drive.")).to_be_visible(timeout=SENT_MS)
+    expect(page.get_by_text("All 12 have arrived on the drive.")).to_be_visible(timeout=SENT_MS)
     expect(page.get_by_role("heading", name=re.compile("not sent yet"))).to_be_hidden()
     assert len(begun) == 7  # each new one was begun once, whatever happened in between
     stored = {path.name: digest(path) for path in station.hot.glob("Anna/Photos/**/walk-*.jpg")}
@@ -176,7 +178,7 @@ def test_photos_shared_from_the_gallery_wait_on_the_phone_until_they_are_sent(
     page.close()
     page = opened(phone)
     expect(page.get_by_text("2 shared photos are taken.")).to_be_visible()
-    expect(page.get_by_text("All 2 files are safe on the drive.")).to_be_visible(timeout=SENT_MS)
+    expect(page.get_by_text("All 2 have arrived on the drive.")).to_be_visible(timeout=SENT_MS)
     stored = {path.name: digest(path) for path in station.hot.glob("Anna/Photos/**/shared-*.jpg")}
     assert stored == {path.name: digest(path) for path in shared}
     page.reload()
@@ -221,10 +223,87 @@ def test_signing_in_on_a_phone_leads_to_its_photos_and_signing_out_leaves_nothin
     assert serious(page) == []
     until(page, "() => navigator.serviceWorker.controller !== null")
     page.locator("#files").set_input_files(photos(tmp_path, 1, "bens"))
-    expect(page.get_by_text("The file is safe on the drive.")).to_be_visible(timeout=SENT_MS)
+    expect(page.get_by_text("It has arrived on the drive.")).to_be_visible(timeout=SENT_MS)
     until(page, "async () => (await phoneStore.items()).length === 1")
     page.goto("/more")
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="Who is it?")).to_be_visible()
     until(page, "async () => (await indexedDB.databases()).length === 0")
     context.close()
+
+
+def copy_now(page: Page) -> None:
+    """Make a real copy on the COLD drive, and wait until it is proven."""
+    page.goto("/backup/")
+    page.get_by_role("button", name="Copy now").click()
+    expect(page.get_by_role("button", name=re.compile("Copy now"))).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("proven just now")).to_be_visible()
+
+
+def test_the_ledger_is_right_before_and_after_a_real_copy_and_says_what_may_leave_the_phone(
+    phone: BrowserContext, station: RunningStation, serious: Callable[[Page], list[str]], tmp_path: Path
+) -> None:
+    every = photos(tmp_path, 4, "ledger")
+    page = opened(phone)
+    page.locator("#files").set_input_files(every[:3])
+    safe = page.locator("#safe")
+    expect(safe.get_by_role("heading", name="0 of 3 are safe")).to_be_visible(timeout=SENT_MS)
+    safe.get_by_text("3 are not safe yet").click()
+    expect(safe.get_by_text("in one copy only; the next backup makes the second")).to_have_count(3)
+    expect(safe.get_by_text("Keep everything for now")).to_be_visible()
+    row = safe.locator(".rounds li").first
+    expect(row).to_contain_text("3 chosen · 0 here already · 3 sent")
+    expect(row).to_contain_text("took")
+    assert serious(page) == []
+
+    copy_now(page)
+    page.goto("/phone/")
+    expect(safe.get_by_role("heading", name="3 of 3 are safe")).to_be_visible()
+    expect(safe.get_by_text("3 in 2 copies")).to_be_visible()
+    expect(safe.get_by_text("3 photos and videos may be removed from this phone")).to_be_visible()
+    safe.get_by_text("Which ones").click()
+    assert safe.locator("#may-go li").all_inner_texts() == [path.name for path in every[:3]]
+    for size in (PHONE, DESKTOP):
+        page.set_viewport_size(size)
+        assert serious(page) == []
+
+    (stored,) = station.hot.glob(f"Anna/Photos/**/{every[0].name}")  # deleted on a computer: the row does not know
+    stored.unlink()
+    page.locator("#files").set_input_files([every[3]])
+    expect(safe.get_by_role("heading", name="2 of 4 are safe")).to_be_visible(timeout=SENT_MS)
+    expect(safe.get_by_text("2 photos and videos may be removed from this phone")).to_be_visible()
+    page.goto("/people/1")
+    expect(page.get_by_role("heading", name="Phones")).to_be_visible()
+    expect(page.get_by_text(re.compile("1 chosen · 0 here already · 1 sent"))).to_be_visible()
+
+
+def delete_by_an_app(page: Page, station: RunningStation, photo: Path) -> None:
+    """As a file manager on a computer does it: WebDAV, with a password made for it on the account page."""
+    page.goto("/account")
+    page.locator("#device").fill("File manager")
+    page.locator("form", has=page.locator("#device")).get_by_role("button").click()
+    secret = page.locator(".secret").last.inner_text().strip()
+    (stored,) = station.hot.glob(f"Anna/Photos/**/{photo.name}")
+    address = f"{station.url}/dav/{stored.relative_to(station.hot / 'Anna')}"
+    asked = urllib.request.Request(address, method="DELETE")
+    asked.add_header("Authorization", "Basic " + base64.b64encode(f"Anna:{secret}".encode()).decode())
+    with urllib.request.urlopen(asked, timeout=20) as answer:
+        assert answer.status == 204
+
+
+def test_what_was_deleted_here_is_not_sent_again(
+    phone: BrowserContext, station: RunningStation, tmp_path: Path
+) -> None:
+    (doomed, fresh) = photos(tmp_path, 2, "doomed")
+    page = opened(phone)
+    page.locator("#files").set_input_files([doomed])
+    expect(page.get_by_text("It has arrived on the drive.")).to_be_visible(timeout=SENT_MS)
+    delete_by_an_app(page, station, doomed)
+    page = opened(phone)
+    begun = begun_uploads(phone)
+    page.locator("#files").set_input_files([doomed, fresh])
+    expect(page.get_by_text("deleted here; not sent again")).to_be_visible()
+    expect(page.get_by_text("It has arrived on the drive. One was deleted here and is not sent again.")).to_be_visible()
+    expect(page.locator("#safe").get_by_text("1 more was deleted here and is not sent again")).to_be_visible()
+    assert len(begun) == 1
+    assert not list(station.hot.glob(f"Anna/Photos/**/{doomed.name}"))

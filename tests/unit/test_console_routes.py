@@ -109,6 +109,9 @@ POST   /people/<int:user_id>/sign-ins/end                       in   403  403  3
 GET    /people/add                                              in   403  403  200  200
 POST   /people/add                                              in   403  403  422  400
 GET    /phone/                                                  in   200  200  200  200
+POST   /phone/<key>/forget                                      in   404  404  404  400
+POST   /phone/<key>/name                                        in   303  303  303  400
+GET    /phone/ledger                                            in   200  200  200  200
 POST   /phone/share                                             303  303  303  303  303
 GET    /photos/                                                 in   200  200  200  200
 GET    /photos/<int:media_id>                                   in   200  404  404  404
@@ -172,6 +175,7 @@ POST   /files/rename                                            in   404  404  4
 POST   /files/where-to                                          in   404  404  404  400
 POST   /files/zip                                               in   404  404  404  400
 GET    /api/v1/                                                 401  200  200  200  200
+POST   /api/v1/audit                                            401  422  422  422  400
 GET    /api/v1/backup                                           401  403  403  200  200
 GET    /api/v1/backup/<int:drive_id>                            401  403  403  200  200
 GET    /api/v1/backup/<int:drive_id>/drills                     401  403  403  200  200
@@ -222,6 +226,14 @@ GET    /api/v1/people/<int:user_id>                             401  403  200  2
 PATCH  /api/v1/people/<int:user_id>                             401  403  403  200  400
 PUT    /api/v1/people/<int:user_id>/password                    401  403  403  422  400
 POST   /api/v1/people/<int:user_id>/removal                     401  403  403  422  400
+GET    /api/v1/phones                                           401  200  200  200  200
+DELETE /api/v1/phones/<key>                                     401  404  404  404  400
+PUT    /api/v1/phones/<key>                                     401  422  422  422  400
+GET    /api/v1/phones/<key>/audit                               401  404  404  404  404
+GET    /api/v1/phones/<key>/items                               401  404  404  404  404
+POST   /api/v1/phones/<key>/items                               401  422  422  422  400
+GET    /api/v1/phones/<key>/rounds                              401  404  404  404  404
+PUT    /api/v1/phones/<key>/rounds/<round_key>                  401  404  404  404  400
 GET    /api/v1/plugins                                          401  403  403  200  200
 PATCH  /api/v1/plugins/<name>                                   401  403  403  404  400
 GET    /api/v1/safety                                           401  200  200  200  200
