@@ -52,7 +52,7 @@ good_python() {
 }
 
 # make_environment LOCK...: .venv with exactly the locked packages; nothing to do when they have not changed.
-# The last lock contains the others.
+# The last lock contains the others.  wsgidav 4.4 comes as source only (plain Python); everything else as a built package.
 make_environment() {
     python=$(good_python)
     venv="$here/.venv"
@@ -66,7 +66,7 @@ make_environment() {
     fi
     for lock in "$@"; do :; done
     say "Installing Python packages from $lock"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --no-binary wsgidav \
         -r "$here/$lock" || stop "Installing Python packages failed. The messages above say why; run this again afterwards."
     printf '%s\n' "$wanted" >"$stamp"
 }
