@@ -82,6 +82,7 @@ def create_app(here: Places | None = None, broker: Broker | None = None) -> Flas
 def _blueprints() -> list[Any]:
     """Every room of the console."""
     from console.activity.views import blueprint as activity
+    from console.albums.guests import blueprint as guests
     from console.albums.views import blueprint as albums
     from console.api.metrics import blueprint as metrics
     from console.api.views import blueprint as api
@@ -113,6 +114,7 @@ def _blueprints() -> list[Any]:
         app_files,
         tus,
         albums,
+        guests,
         api,
         metrics,
         live.blueprint,

@@ -9,6 +9,9 @@ from datetime import datetime
 
 from blake3 import blake3
 
+from appliance.library.beneath import open_beneath
+from appliance.library.formats import HEAD
+
 BLOCK = 1 << 20  # each read and each update lets other threads in, and a change of threads costs more than a hash
 _WRITE_NOW = 2  # SYNC_FILE_RANGE_WRITE
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -22,6 +25,18 @@ def digest_of(fd: int) -> bytes:
         hasher.update(view[:count])
         position += count
     return hasher.digest()
+
+
+def head_of(root: int, path: bytes) -> bytes:
+    """The first bytes of a file beneath an open folder, by which its format is known; none where there is no file."""
+    try:
+        fd = open_beneath(root, path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return b""
+    try:
+        return os.pread(fd, HEAD, 0)
+    finally:
+        os.close(fd)
 
 
 def same_bytes(folder: int, size: int, digest: bytes) -> Callable[[bytes], bool]:

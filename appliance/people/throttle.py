@@ -22,7 +22,16 @@ from appliance.people.models import Throttle
 from appliance.words import N_
 
 #: Failures before the first block.  More for a source: behind one address there may be a whole family.
-ALLOWED = {"account": 5, "source": 20, "claim": 5, "confirm": 5, "device": 10, "device_source": 30}
+ALLOWED = {
+    "account": 5,
+    "source": 20,
+    "claim": 5,
+    "confirm": 5,
+    "guest": 8,
+    "link": 60,
+    "device": 10,
+    "device_source": 30,
+}
 FIRST_BLOCK = timedelta(seconds=5)
 LONGEST_BLOCK = timedelta(minutes=15)
 FORGOTTEN_AFTER = timedelta(hours=1)

@@ -7,13 +7,14 @@ from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from appliance.errors import ApplianceError
+from appliance.db import now
+from appliance.errors import ApplianceError, Invalid
 from appliance.library import visible
-from appliance.library.albums import service
+from appliance.library.albums import links, service
 from appliance.library.albums.service import Place
 from appliance.library.timeline import key_in
 from appliance.people.models import User
-from console.access import me, signed_in
+from console.access import by, me, signed_in
 from console.library import grid
 from console.shell import done, problems_of, show
 from console.station import station
@@ -101,8 +102,20 @@ def _edit(album_id: int, typed: Any, problems: dict[str, str], status: int) -> R
     with station().db.reading() as session:
         album = service.own(session, me(), album_id)
         family = service.members(session, album)
+        public_links = links.listing(session, me(), album_id)
     typed = typed or {"title": album.title, "description": album.description}
-    return show("albums/edit.html", "", status, album=album, family=family, typed=typed, problems=problems)
+    return show(
+        "albums/edit.html",
+        "",
+        status,
+        album=album,
+        family=family,
+        links=public_links,
+        days=links.DAYS,
+        now=now(),
+        typed=typed,
+        problems=problems,
+    )
 
 
 @blueprint.post("/<int:album_id>/edit")
@@ -135,6 +148,46 @@ def share(album_id: int) -> ResponseReturnValue:
     with station().db.writing() as session:
         service.share(session, me(), album_id, wanted)
     return done(gettext("Saved."), "albums.edit", album_id=album_id)
+
+
+@blueprint.post("/<int:album_id>/links")
+@signed_in
+def make_link(album_id: int) -> ResponseReturnValue:
+    """A public link; its address is on this page only, because only its hash is kept."""
+    form = request.form
+    try:
+        with station().db.writing() as session:
+            link, token = links.create(
+                session,
+                by(),
+                me(),
+                album_id,
+                days=form.get("days", type=int) or None,
+                password=form.get("password", ""),
+                may_upload="may_upload" in form,
+            )
+            album = service.own(session, me(), album_id)
+    except Invalid as error:
+        return _edit(album_id, form, problems_of(error), error.status)
+    address = url_for("guests.page", token=token, _external=True)
+    return show("albums/link.html", album=album, link=link, address=address, qr=_qr(address))
+
+
+def _qr(address: str) -> str:
+    """A QR code as a data address of an SVG."""
+    import segno  # 2 MiB that only this page needs
+
+    picture: str = segno.make(address, error="m").svg_data_uri(scale=6, border=3, light="#fff")
+    return picture
+
+
+@blueprint.post("/<int:album_id>/links/<int:link_id>/end")
+@signed_in
+def end_link(album_id: int, link_id: int) -> ResponseReturnValue:
+    """From now on it leads nowhere."""
+    with station().db.writing() as session:
+        links.end(session, by(), me(), album_id, link_id)
+    return done(gettext("The link is ended."), "albums.edit", album_id=album_id)
 
 
 @blueprint.post("/<int:album_id>/delete")

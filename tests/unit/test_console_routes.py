@@ -57,6 +57,14 @@ POST   /albums/<int:album_id>/bring-back                        in   404  404  4
 POST   /albums/<int:album_id>/delete                            in   303  404  404  400
 GET    /albums/<int:album_id>/edit                              in   200  404  404  404
 POST   /albums/<int:album_id>/edit                              in   303  404  404  400
+POST   /albums/<int:album_id>/links                             in   200  404  404  400
+POST   /albums/<int:album_id>/links/<int:link_id>/end           in   404  404  404  400
+GET    /s/<token>/                                              404  404  404  404  404
+GET    /s/<token>/<int:media_id>                                404  404  404  404  404
+GET    /s/<token>/<int:media_id>/original                       404  404  404  404  404
+GET    /s/<token>/<int:media_id>/preview/<int:pixels>           404  404  404  404  404
+POST   /s/<token>/unlock                                        404  404  404  404  404
+POST   /s/<token>/upload                                        404  404  404  404  404
 POST   /albums/<int:album_id>/members                           in   303  404  404  400
 POST   /photos/<int:media_id>/say                               in   303  404  404  400
 POST   /photos/chosen                                           in   303  303  303  400
@@ -304,6 +312,7 @@ PARTS = {
     "user_id": "3",
     "backup/drive_id": "2",
     "name": "none",
+    "token": "none",  # guests have a table of their own: tests/unit/test_links.py
     "tag": "HOT-1",
     "filename": "everpx.css",
     "key": "station.time_zone",
