@@ -4,7 +4,7 @@ Implementations are called one by one through ``plugin.call``, which leaves out 
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pluggy
 
@@ -24,14 +24,23 @@ def console_blueprint() -> Any:
     """Return a Flask blueprint; it is mounted under ``/plugins/<name>/`` and listed under System."""
 
 
+class HomeCard(NamedTuple):
+    """What a plugin says on the home page; ``button`` leads to ``address``, a path of this console."""
+
+    title: "str | Message"
+    sentence: "str | Message"
+    button: "str | Message" = ""
+    address: str = ""
+
+
 @hookspec
 def protocol_blueprint() -> Any:
     """Return a Flask blueprint that is mounted at the top: for a protocol whose addresses are not ours to choose."""
 
 
 @hookspec
-def home_cards(session: "Session") -> "Iterable[tuple[str, str | Message]]":
-    """Return (title, one sentence) pairs shown on the home page."""
+def home_cards(session: "Session") -> "Iterable[HomeCard | tuple[str, str | Message]]":
+    """Return (title, one sentence) pairs, or HomeCards with a button, shown on the home page."""
 
 
 @hookspec
@@ -42,6 +51,11 @@ def health_checks() -> "Iterable[Check]":
 @hookspec
 def power_drivers() -> "Iterable[PowerDriver]":
     """Return ways to switch a COLD drive's power."""
+
+
+@hookspec
+def standing_work(session: "Session") -> None:
+    """Queue jobs that nobody asks for; called after drives came or went, and every half hour."""
 
 
 @hookspec

@@ -98,6 +98,44 @@ def mount(root: Path, block: Block, *, tag: str, filesystem_uuid: str, read_only
         raise DriveDirty()
     prepare_point(point)
     run(peek.mount_command(block.device, filesystem, point, options_for(filesystem, read_only)), timeout=300)
+    return _noted(root, block, tag=tag, filesystem=filesystem, filesystem_uuid=filesystem_uuid, read_only=read_only)
+
+
+def visit(root: Path, block: Block, *, filesystem_uuid: str) -> Record:
+    """Mount a drive that is not ours, to read it: not a bit of it changes, its journal is not replayed either.
+
+    Its tag belongs to this plugging-in, so a drive that was pulled meanwhile is never taken for the next one.  Safe
+    to repeat.  Raises WrongFilesystem, or DriveBusy when the drive is in use as one of ours.
+    """
+    root = mount_root(root)
+    facts = peek.probe(block.device)
+    filesystem = facts.get("TYPE", "")
+    if facts.get("UUID", "") != filesystem_uuid or not filesystem_uuid or filesystem not in peek.KNOWN:
+        raise WrongFilesystem()
+    tag = guest_tag(block)
+    if other := records.live_mount_of(root, block.device):
+        if other.tag == tag:
+            return other
+        raise DriveBusy(program="The station", tag=other.tag)
+    point = root / tag
+    if os.path.ismount(point):
+        unmount(root, tag)
+    prepare_point(point)
+    options = [*options_for(filesystem, True), *peek.LOOK_OPTIONS.get(filesystem, [])]
+    run(peek.mount_command(block.device, filesystem, point, options), timeout=300)
+    return _noted(root, block, tag=tag, filesystem=filesystem, filesystem_uuid=filesystem_uuid, read_only=True)
+
+
+def guest_tag(block: Block) -> str:
+    """What a drive that is only read is called while it is plugged in: one name for each of its partitions."""
+    part = records.SYSFS / "class/block" / block.device / "partition"
+    number = int(part.read_text()) if part.exists() else 0
+    return f"{records.GUEST}{block.sequence * 1000 + number}"
+
+
+def _noted(root: Path, block: Block, *, tag: str, filesystem: str, filesystem_uuid: str, read_only: bool) -> Record:
+    """Write down a mount that was just made."""
+    point = root / tag
     record = Record(
         tag=tag,
         device=block.device,

@@ -7,6 +7,7 @@ Standard library only.
 
 import os
 import re
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,12 @@ def mount(root: Path, folder: Path, *, tag: str, filesystem_uuid: str, read_only
     )
     records.write(attaching.mount_root(root), record)
     return record
+
+
+def visit(root: Path, folder: Path, *, filesystem_uuid: str) -> Record:
+    """Note that a folder of somebody else is being read."""
+    tag = f"{records.GUEST}{zlib.crc32(folder.name.encode()) or 1}"
+    return mount(root, folder, tag=tag, filesystem_uuid=filesystem_uuid, read_only=True)
 
 
 def unmount(root: Path, record: Record) -> bool:

@@ -81,6 +81,17 @@ class Mount(Device):
 
 
 @dataclass(frozen=True)
+class Visit(Device):
+    """Which drive that is not ours to read, and the UUID it must still have."""
+
+    filesystem_uuid: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _need(UUID, self.filesystem_uuid, "a filesystem's UUID")
+
+
+@dataclass(frozen=True)
 class Format(Disk):
     """What to erase; serial and size are those that a person confirmed."""
 
@@ -149,6 +160,18 @@ def mount(request: Mount) -> dict[str, Any]:
         block = blocks.find(root, request.device)
         with _alone(block.disk):
             return asdict(attaching.mount(root, block, **wanted))  # type: ignore[arg-type]
+
+
+@verb("drives.visit")
+def visit(request: Visit) -> dict[str, Any]:
+    """Mount a drive that is not ours, to read it; ``drives.unmount`` ends it."""
+    root = _root()
+    if _is_folder(request.device):
+        folder = _folder(request.device)
+        return asdict(folder_drives.visit(root, folder, filesystem_uuid=request.filesystem_uuid))
+    block = blocks.find(root, request.device)
+    with _alone(attaching.guest_tag(block)), _alone(block.disk):
+        return asdict(attaching.visit(root, block, filesystem_uuid=request.filesystem_uuid))
 
 
 @verb("drives.unmount")

@@ -21,7 +21,8 @@ from appliance.durable import write_atomically
 SYSFS = Path("/sys")
 FOLDER_PREFIX = "folder:"  # the "device" of a folder that stands in for a drive
 FOLDER_MARK = ".folder-drive-id"  # its UUID; a folder without it has not been formatted
-TAG = re.compile(r"(HOT|COLD)-[1-9][0-9]{0,5}")
+TAG = re.compile(r"(HOT|COLD)-[1-9][0-9]{0,5}|GUEST-[1-9][0-9]{0,11}")
+GUEST = "GUEST-"  # a drive that is not ours and is only read; its number means this plugging-in of this partition
 
 
 @dataclass(frozen=True)

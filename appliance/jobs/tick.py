@@ -83,6 +83,7 @@ class Chores:
 
         with self.db.writing() as session:
             standing.start(session, self.places)
+            plugin.call("standing_work", session=session)
 
     def check_database(self) -> None:
         """Read the whole database once a week; remember that this station has an owner."""

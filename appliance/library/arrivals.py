@@ -43,6 +43,7 @@ class Arrival:
     folder: str = ""  # "" sorts by date; else below <user>/Files; from "/" on: that folder of the drive (exact_folder)
     modified: datetime | None = None
     digest: bytes | None = None  # announced
+    taken: datetime | None = None  # when its owner says it was taken; see Ingest._when
     upload_id: str = ""  # the Upload row that ends with it
     path: bytes = b""  # relative to the drive: exactly there, in place of a file that has the name
 

@@ -34,6 +34,7 @@ from appliance.library.taken import Taken, from_name, taken
 from appliance.places import Places
 
 ZONE_FOR_S = 30
+ONE_DAY = timedelta(days=1)
 
 
 class Ingest:
@@ -85,13 +86,20 @@ class Ingest:
         return known
 
     def _when(self, fd: int, size: int, found: Format | None, arrival: Arrival) -> Taken:
-        """The best guess: the file's own bytes, its name, the sender's date, this moment."""
+        """The best guess: the file's own bytes, what its owner says, its name, the sender's date, this moment.
+
+        What the owner says counts more than the bytes where the two are days apart: somebody has put it right.  Within
+        a day the camera knows better, since its clock is the one that people saw.
+        """
         here, moment = self.zone(), now()
         if found is not None:
-            guess = taken(fd, size, found, here, moment) or from_name(arrival.name, here, moment)
-            if guess:
+            guess = taken(fd, size, found, here, moment)
+            said = arrival.taken if arrival.taken and arrival.taken <= moment + ONE_DAY else None
+            if said and (guess is None or abs(guess.moment - said) > ONE_DAY):
+                return Taken(said.astimezone(here).replace(tzinfo=None), said, "owner")
+            if guess := guess or from_name(arrival.name, here, moment):
                 return guess
-        if arrival.modified and arrival.modified <= moment + timedelta(days=1):
+        if arrival.modified and arrival.modified <= moment + ONE_DAY:
             return Taken(arrival.modified.astimezone(here).replace(tzinfo=None), arrival.modified, "client")
         return Taken(moment.astimezone(here).replace(tzinfo=None), moment, "file")
 

@@ -87,7 +87,7 @@ class Media(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
     kind: Mapped[MediaKind]
     taken: Mapped[datetime] = mapped_column(UtcTime)  # best guess, in UTC
-    taken_from: Mapped[str] = mapped_column(ShortText)  # "exif", "video", "client", "file": where the guess is from
+    taken_from: Mapped[str] = mapped_column(ShortText)  # "exif", "video", "owner", "name", "client", "file"
     month: Mapped[int]  # year * 100 + month of ``taken``; counted by triggers into media_month
     width: Mapped[int | None]
     height: Mapped[int | None]  # as shown, orientation applied

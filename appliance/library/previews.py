@@ -128,8 +128,9 @@ def record(db: Database, made: Sequence[Made]) -> None:
             if preview := done.preview:
                 facts = {"preview": PreviewState.READY, "width": preview.width, "height": preview.height}
                 facts |= {"seconds": preview.seconds, "camera": preview.camera, "placeholder": preview.placeholder}
-                facts |= {"latitude": preview.latitude, "longitude": preview.longitude}
-                facts |= locating.named(preview.latitude, preview.longitude)
+                if preview.latitude is not None:  # else what somebody said of the place stays
+                    facts |= {"latitude": preview.latitude, "longitude": preview.longitude}
+                    facts |= locating.named(preview.latitude, preview.longitude)
             session.execute(update(Media).where(Media.id == done.waiting.media_id).values(**facts))
             if done.waiting.digest is None:
                 same = (StoredFile.id == done.waiting.file_id, StoredFile.digest.is_(None))

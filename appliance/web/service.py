@@ -28,7 +28,8 @@ PAGES = Path(__file__).parent / "pages"
 
 def shelves(mounts: Path) -> tuple[Shelf, ...]:
     """Drives in use: HOT drives that take uploads first, of those the ones with room, then by number."""
-    found = [Shelf(r.tag, Path(r.path), _takes_uploads(r)) for r in records.all_records(mounts) if r.is_live(mounts)]
+    ours = [r for r in records.all_records(mounts) if r.is_live(mounts) and not r.tag.startswith(records.GUEST)]
+    found = [Shelf(r.tag, Path(r.path), _takes_uploads(r)) for r in ours]
     return tuple(
         sorted(found, key=lambda s: (not s.uploads, not _has_room(s.path), int(s.tag.partition("-")[2]), s.tag))
     )

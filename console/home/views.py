@@ -14,6 +14,7 @@ from appliance import plugin
 from appliance.db import now
 from appliance.drives.models import Drive, DriveRole, DriveState
 from appliance.health.models import Issue, Severity
+from appliance.hookspecs import HomeCard
 from appliance.jobs import service as jobs
 from appliance.jobs.models import Schedule
 from appliance.library import this_day
@@ -58,13 +59,18 @@ def page() -> ResponseReturnValue:
             "jobs": jobs.active(session),
             "worker_runs": jobs.worker_runs(here.places),
             "issues": _issues(session) if everybody else [],
-            "cards": [c for answer in plugin.call("home_cards", session=session) for c in answer] if everybody else [],
+            "cards": _cards(session) if everybody else [],
             "latest": _latest(session, me().id),
             "this_day": this_day.years(session, me(), most=2)[:SHOWN_YEARS],
             "ago": years_ago,
             "answer": answer(state, _missing_hot(drives), _next_copy(session), everybody),
         }
     return show("home/page.html", "home", **context)
+
+
+def _cards(session: Session) -> list[HomeCard]:
+    """What plugins have to say."""
+    return [HomeCard(*card) for answer in plugin.call("home_cards", session=session) for card in answer or ()]
 
 
 @blueprint.get("/more")

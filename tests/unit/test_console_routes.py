@@ -132,6 +132,14 @@ POST   /photos/search/keep                                      in   303  303  3
 GET    /photos/this-day                                         in   200  200  200  200
 GET    /photos/upload                                           in   200  200  200  200
 POST   /photos/upload                                           in   422  422  422  400
+GET    /plugins/importer/                                       in   403  403  200  200
+POST   /plugins/importer/drive                                  in   403  403  303  400
+POST   /plugins/importer/folder                                 in   403  403  422  400
+GET    /plugins/importer/runs/<int:run_id>                      in   403  403  404  404
+POST   /plugins/importer/runs/<int:run_id>/again                in   403  403  303  400
+POST   /plugins/importer/runs/<int:run_id>/import               in   403  403  303  400
+POST   /plugins/importer/runs/<int:run_id>/stop                 in   403  403  303  400
+POST   /plugins/importer/share                                  in   403  403  422  400
 GET    /plugins/station_report/                                 in   403  403  200  200
 GET    /service-worker.js                                       200  200  200  200  200
 GET    /sign-in                                                 200  302  302  302  302

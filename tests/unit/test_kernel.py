@@ -139,6 +139,8 @@ def test_the_schema_is_what_the_models_say(db: Database) -> None:
         importlib.import_module(f"plugins.{models.parent.name}.models")
     from alembic.runtime.migration import MigrationContext
 
+    for models in Path(plugins.__file__).parent.glob("*/models.py"):
+        importlib.import_module(f"plugins.{models.parent.name}.models")
     with db.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"include_name": is_ours})
         assert compare_metadata(context, Base.metadata) == []

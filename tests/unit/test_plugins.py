@@ -136,8 +136,8 @@ class PluginContract:
             plugin.switch(session, self.name, on=True)
         plugin.load(db)
         with db.reading() as session:
-            for title, sentence in (c for cards in plugin.call("home_cards", session=session) for c in cards):
-                assert str(title) and str(sentence)
+            for card in (c for cards in plugin.call("home_cards", session=session) for c in cards):
+                assert all(str(words) for words in card[:2])
         for check in (c for checks in plugin.call("health_checks") for c in checks):
             assert check.name and check.title and callable(check.run)
         assert last_error(db, self.name) == ""

@@ -1,0 +1,38 @@
+"""Where this plugin joins the appliance."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from appliance.hookspecs import HomeCard, hookimpl
+
+
+@hookimpl
+def console_blueprint() -> Any:
+    """The import pages; imported here so that the worker never loads Flask."""
+    from plugins.importer.views import blueprint
+
+    return blueprint
+
+
+@hookimpl
+def job_modules() -> Iterable[str]:
+    """The look and the import."""
+    return ["plugins.importer.jobs"]
+
+
+@hookimpl
+def home_cards(session: Session) -> Iterable[HomeCard]:
+    """A card that is plugged in, and what is new on it."""
+    from plugins.importer import cards
+
+    return cards.on_home(session)
+
+
+@hookimpl
+def standing_work(session: Session) -> None:
+    """Look at a card that is known and was just plugged in."""
+    from plugins.importer import cards
+
+    cards.look_at_new(session)
