@@ -59,7 +59,7 @@ def parts_of(places: Sequence[Place]) -> list[Part]:
     for place in places:
         with room.opened(place.mount) as root:
             _gather(root, place, _text(place.path.rpartition(b"/")[2]), found, 0)
-    return _distinct(found)
+    return distinct(found)
 
 
 def _gather(root: int, place: Place, name: str, found: list[Part], depth: int) -> None:
@@ -90,7 +90,7 @@ def _text(name: bytes) -> str:
     return name.decode("utf-8", "replace")
 
 
-def _distinct(parts: Sequence[Part]) -> list[Part]:
+def distinct(parts: Sequence[Part]) -> list[Part]:
     """No name twice, also where capitals do not count: chosen in several folders, or no text and thus alike."""
     taken: set[str] = set()
     distinct = []

@@ -49,7 +49,10 @@ FOREIGN: dict[str, dict[str, Any]] = {
             "Answered when it is safe on the drive. The name may be anything; it is made safe.",
             parameters=[
                 _given("path", "name", TEXT),
-                _given("query", "folder", TEXT, "below your Files; without it photos and videos go by their date"),
+                _given(
+                    "query", "folder", TEXT, "below your Files, or from / on the path of a folder; without it by date"
+                ),
+                _given("query", "drive", TEXT, "of a folder that begins with /, such as HOT-1"),
                 _given(
                     "query", "modified", TEXT, "when the file was last changed, ISO 8601, or milliseconds since 1970"
                 ),

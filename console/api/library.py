@@ -22,6 +22,7 @@ from console.access import me
 from console.api.routes import route
 from console.api.shapes import LARGEST
 from console.deliver import deliver
+from console.files import downloads
 from console.station import station
 
 MOST = 500
@@ -179,6 +180,19 @@ def detail(media_id: int, query: PersonQuery) -> DetailView:
         digest=found.digest.hex() if found.digest else None,
         copies=copies,
     )
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which photos and videos."""
+
+    ids: list[int]
+
+
+@route("POST", "/media/zip", summary="Several originals as one ZIP")
+def as_zip(body: Chosen) -> Response:
+    """Those that you may see; a text at the end names what could not be had."""
+    return downloads.photos(body.ids)
 
 
 @route("GET", "/media/<int:media_id>/original", summary="The original, byte for byte")

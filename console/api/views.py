@@ -6,7 +6,7 @@ from itertools import groupby
 from flask import Response, current_app, render_template
 
 from console.access import ADMIN, PUBLIC, signed_in
-from console.api import backup, drives, jobs, library, people, phones, restore, session, system, tokens
+from console.api import backup, drives, folders, jobs, library, people, phones, restore, session, system, tokens
 from console.api.routes import ENDPOINTS, blueprint
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "backup",
     "blueprint",
     "drives",
+    "folders",
     "jobs",
     "library",
     "people",

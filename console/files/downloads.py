@@ -3,7 +3,7 @@
 import os
 import stat
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -12,11 +12,13 @@ from flask_babel import format_datetime, gettext
 from werkzeug.http import dump_options_header
 
 from appliance.errors import ApplianceError, NotFound
-from appliance.library import folders, room
+from appliance.library import folders, photo_zip, room
 from appliance.library.folders import Place
 from appliance.library.names import safe_name
 from appliance.library.zipping import Part, Say, Zip, parts_of
 from appliance.words import N_
+from console.access import me
+from console.station import station
 from console.translate import time_zone
 
 AT_ONCE = 3  # each holds one of the console's threads as long as somebody's download takes
@@ -48,18 +50,34 @@ def zipped(places: Sequence[Place], name: str) -> Response:
     return sent(parts_of(places), name)
 
 
-def sent(parts: Sequence[Part], name: str) -> Response:
-    """Files as one ZIP.  Raises Busy."""
-    archive = Zip(parts, gettext("About this download") + ".txt", _words(name), ZoneInfo(time_zone()))
+def photos(ids: Sequence[int]) -> Response:
+    """Photos by their ids as one ZIP, as far as this person may see them.  Raises NotFound, TooMany, DriveMissing."""
+    here = station()
+    with here.db.reading() as session:
+        parts, lost = photo_zip.parts_of(session, here.places, me(), ids)
+    return sent(parts, gettext("Photos"), lost)
+
+
+def sent(parts: Sequence[Part], name: str, lost: Sequence[str] = ()) -> Response:
+    """Files as one ZIP; ``lost`` are the names of those that are no longer there.  Raises Busy."""
+    archive = Zip(parts, gettext("About this download") + ".txt", _words(name), ZoneInfo(time_zone()), list(lost))
     if not _free.acquire(blocking=False):
         raise Busy()
-    response = current_app.response_class(archive.stream(), mimetype="application/zip")
-    response.call_on_close(_Once())
+    let_in = _Once()
+    response = current_app.response_class(_until_the_end(archive, let_in), mimetype="application/zip")
+    response.call_on_close(let_in)  # also where nobody has read a byte
     response.headers["Content-Length"] = str(archive.length)
     response.headers["Content-Disposition"] = dump_options_header("attachment", {"filename": safe_name(f"{name}.zip")})
     response.headers["Cache-Control"] = "private, no-store"
     response.headers["X-Accel-Buffering"] = "no"  # or nginx would write to its disk what a slow reader has not taken
     return response
+
+
+def _until_the_end(archive: Zip, let_in: "_Once") -> Iterator[bytes]:
+    try:
+        yield from archive.stream()
+    finally:
+        let_in()
 
 
 class _Once:

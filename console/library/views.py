@@ -33,6 +33,7 @@ from appliance.library.uploads import LARGEST, Wanted
 from appliance.words import N_
 from console.access import me, signed_in
 from console.deliver import deliver
+from console.files import downloads
 from console.library import choosing, finding, grid, mapping, one, ours, remembering
 from console.library.receiving import uploads
 from console.shell import done, problems_of, show
@@ -167,6 +168,14 @@ def original(media_id: int) -> Response:
             os.close(fd)
     mime = kind.mime if kind else "application/octet-stream"
     return deliver(mount, found.path, name=safe_name(found.name), mime=mime, download="download" in request.args)
+
+
+@blueprint.post("/zip")
+@signed_in
+def as_zip() -> Response:
+    """The originals of ``ids`` (numbers, repeated or with commas between them) as one ZIP."""
+    numbers = ",".join(request.form.getlist("ids")).split(",")
+    return downloads.photos([int(number) for number in numbers if number.isdigit() and len(number) < 19])
 
 
 @blueprint.get("/upload")

@@ -132,6 +132,7 @@ POST   /photos/search/keep                                      in   303  303  3
 GET    /photos/this-day                                         in   200  200  200  200
 GET    /photos/upload                                           in   200  200  200  200
 POST   /photos/upload                                           in   422  422  422  400
+POST   /photos/zip                                              in   404  404  404  400
 GET    /plugins/importer/                                       in   403  403  200  200
 POST   /plugins/importer/drive                                  in   403  403  303  400
 POST   /plugins/importer/folder                                 in   403  403  422  400
@@ -207,6 +208,18 @@ GET    /api/v1/backup/runs                                      401  403  403  2
 GET    /api/v1/backup/runs/<int:run_id>                         401  403  403  200  200
 POST   /api/v1/backup/runs/<int:run_id>/answer                  401  403  403  422  400
 POST   /api/v1/claim                                            422  422  422  422  400
+GET    /api/v1/bin                                              401  200  200  200  200
+POST   /api/v1/bin/bring-back                                   401  422  422  422  400
+POST   /api/v1/bin/empty                                        401  422  422  422  400
+GET    /api/v1/folders                                          401  200  200  200  200
+POST   /api/v1/folders                                          401  422  422  422  400
+POST   /api/v1/folders/delete                                   401  422  422  422  400
+GET    /api/v1/folders/entries                                  401  422  422  422  422
+GET    /api/v1/folders/file                                     401  422  422  422  422
+POST   /api/v1/folders/move                                     401  422  422  422  400
+POST   /api/v1/folders/rename                                   401  422  422  422  400
+POST   /api/v1/folders/zip                                      401  422  422  422  400
+POST   /api/v1/media/zip                                        401  422  422  422  400
 GET    /api/v1/drives                                           401  403  403  200  200
 GET    /api/v1/drives/<int:drive_id>                            401  403  403  200  200
 PATCH  /api/v1/drives/<int:drive_id>                            401  403  403  200  400
