@@ -130,8 +130,13 @@ def _rename(root: int, old: bytes, folder: bytes, names: Sequence[bytes]) -> byt
         _check(source, name)
         target = make_folder(root, folder) if b"/" not in folder else _open(root, folder)
         try:
+            beside, new = name + SIDECAR, names[0]
+            if parent == folder and _is_respelled(source, name, new):
+                for old, respelled in ((name, new), (beside, new + SIDECAR)):
+                    if _exists(source, old):
+                        os.rename(old, respelled, src_dir_fd=source, dst_dir_fd=source)
+                return catalogue.joined(folder, new)
             new = _free(source, name, target, names)
-            beside = name + SIDECAR
             if _exists(source, beside) and not _exists(target, new + SIDECAR):
                 rename_new(source, beside, target, new + SIDECAR)
         finally:
@@ -143,9 +148,6 @@ def _rename(root: int, old: bytes, folder: bytes, names: Sequence[bytes]) -> byt
 
 def _free(source: int, name: bytes, target: int, names: Sequence[bytes]) -> bytes:
     for new in names:
-        if new.lower() == name.lower() and _same(source, name, target, new):
-            os.rename(name, new, src_dir_fd=source, dst_dir_fd=target)  # capitals only, where they do not count
-            return new
         try:
             rename_new(source, name, target, new)
         except FileExistsError:
@@ -155,12 +157,10 @@ def _free(source: int, name: bytes, target: int, names: Sequence[bytes]) -> byte
     raise Invalid({"name": folders.name_problem(taken, [names[-1]]) or N_("Choose another name.")})
 
 
-def _same(source: int, name: bytes, target: int, new: bytes) -> bool:
-    """Whether both names are of one thing: a drive on which capitals do not count."""
-    if not _exists(target, new):
-        return False
-    one = os.stat(name, dir_fd=source, follow_symlinks=False)
-    return os.path.samestat(one, os.stat(new, dir_fd=target, follow_symlinks=False)) and one.st_nlink == 1
+def _is_respelled(folder: int, name: bytes, new: bytes) -> bool:
+    """Whether the new name is the old one in other capitals, on a drive where that is one name."""
+    alike = folders.shown(name).casefold() == folders.shown(new).casefold()
+    return alike and _exists(folder, new) and new not in _names(folder)
 
 
 def _check(folder: int, name: bytes) -> None:
