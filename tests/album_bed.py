@@ -8,7 +8,7 @@ from typing import Any
 
 from blake3 import blake3
 from PIL import Image, ImageDraw
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from appliance.db import Database
 from appliance.drives.mounts import Mount
@@ -91,6 +91,24 @@ class Photos:
 
     def _tag(self, session: Any, word: str) -> Tag:
         return session.scalar(select(Tag).where(Tag.name == word)) or Tag(name=word)
+
+    def many(self, user: User, count: int, *, years: int = 8) -> None:
+        """Rows only, as of photos without previews: for pages that are long."""
+        begin = datetime(2019, 1, 1, tzinfo=UTC)
+        with self.db.writing() as session:
+            folder = folder_id(session, self.hot.drive_id, f"{user.folder}/Photos".encode())
+            files, media = [], []
+            for number in range(count):
+                taken = begin + timedelta(days=365 * years) * number / count
+                files.append(
+                    {"id": 10**6 + number, "folder_id": folder, "name": b"%06d.jpg" % number, "size": 3_000_000}
+                )
+                files[-1] |= {"modified_ns": 0, "digest": None, "added": NOON}
+                facts = {"file_id": 10**6 + number, "user_id": user.id, "kind": MediaKind.PHOTO, "taken": taken}
+                facts |= {"taken_from": "exif", "month": taken.year * 100 + taken.month, "preview": PreviewState.NONE}
+                media.append(facts | {"title": f"Picnic {number}" if number % 100 == 0 else ""})
+            session.execute(insert(StoredFile), files)
+            session.execute(insert(Media), media)
 
     def album(self, owner: User, title: str, items: list[Media], members: tuple[User, ...] = ()) -> Album:
         """An album of somebody's photos."""

@@ -11,7 +11,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from appliance.album_page import months, pictures, rows
+from appliance.album_page.months import Month
 from appliance.album_page.pictures import Packer, Wanted
+from appliance.album_page.reach import open_the_way
 from appliance.album_page.shelf import Shelf, as_script, name_of
 from appliance.db import Database
 from appliance.drives.models import DriveRole
@@ -41,7 +43,9 @@ class _Round:
 
     index: dict[str, Any]
     photos: int = 0
-    missing: list[tuple[int, list[str], int, list[Wanted]]] = field(default_factory=list)  # year, packs, place, pack
+    missing: list[tuple[int, list[str], int, Sequence[Wanted]]] = field(
+        default_factory=list
+    )  # year, packs, place, pack
     is_last: bool = True
 
 
@@ -60,6 +64,7 @@ def build(
     """
     built = Built()
     with room.opened(drive) as root:
+        open_the_way(root)
         shelf, packer = Shelf(root, flush), Packer(hots)
         try:
             while True:
@@ -90,19 +95,18 @@ def _look(db: Database, shelf: Shelf, drive: Mount, role: DriveRole) -> _Round:
     turn = _Round({"drive": {"name": drive.name, "tag": drive.tag, "role": role.value}, "written": written})
     with db.engine.connect() as connection, connection.begin():
         for user_id, number, photos in rows.months(connection, drive.drive_id, role):
-            turn.photos += len(photos)
-            people[user_id]["months"].append(_month(shelf, turn, number, photos, role, zone))
+            month = months.month(photos, role, zone)
+            turn.photos += month.count
+            people[user_id]["months"].append(_month(shelf, turn, number, month, role))
     turn.index["people"] = [person for person in people.values() if person["months"] or person["albums"]]
     return turn
 
 
-def _month(
-    shelf: Shelf, turn: _Round, number: int, photos: Sequence[rows.Photo], role: DriveRole, zone: ZoneInfo
-) -> dict[str, Any]:
+def _month(shelf: Shelf, turn: _Round, number: int, month: Month, role: DriveRole) -> dict[str, Any]:
     year = number // 100
-    file = shelf.put(year, "photos", as_script(months.month(photos, role, zone)))
+    file = shelf.put(year, "photos", month.content)
     packs: list[str] = []
-    for pack in pictures.packs_of(photos) if role is DriveRole.COLD else ():
+    for pack in pictures.packs_of(month.pictures) if role is DriveRole.COLD else ():
         name = name_of(year, "pictures", pictures.sign_of(pack)) if any(pack) else ""
         if name and not shelf.has(name):
             if len(turn.missing) < ROUND:
@@ -111,8 +115,7 @@ def _month(
                 turn.is_last = False
             name = ""
         packs.append(name)
-    shared = sum(photo.shared for photo in photos)
-    return {"month": number, "count": len(photos), "shared": shared, "file": file, "packs": packs}
+    return {"month": number, "count": month.count, "shared": month.shared, "file": file, "packs": packs}
 
 
 def _albums(shelf: Shelf, albums: Sequence[rows.AlbumSeen]) -> list[dict[str, Any]]:

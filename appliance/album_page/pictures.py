@@ -29,10 +29,10 @@ def wanted(photo: Photo) -> Wanted:
     return (photo.hot_id, photo.digest) if photo.preview is PreviewState.READY and photo.digest else None
 
 
-def packs_of(photos: Sequence[Photo]) -> Iterator[list[Wanted]]:
+def packs_of(month: Sequence[Wanted]) -> Iterator[Sequence[Wanted]]:
     """A month's pictures, cut: what is added at the end changes the last pack only."""
-    for at in range(0, len(photos), PACK):
-        yield [wanted(photo) for photo in photos[at : at + PACK]]
+    for at in range(0, len(month), PACK):
+        yield month[at : at + PACK]
 
 
 def sign_of(pack: Sequence[Wanted]) -> bytes:

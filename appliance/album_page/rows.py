@@ -1,7 +1,7 @@
 """What the page of one drive shows, from the rows: photos month by month, albums, tags.
 
-Streamed in order, so that memory holds one month at a time.  Paths are relative to the drive's top, as that drive has
-them.  The drive holds everything in the clear anyway; still, who sees which photo in whose album follows the one rule.
+Streamed in order, so that memory never holds more than a month.  Paths are relative to the drive's top, as that
+drive has them.  The drive holds everything in the clear; still, who sees what in whose album follows the one rule.
 """
 
 from collections.abc import Iterator
@@ -18,6 +18,7 @@ from appliance.drives.models import Drive, DriveRole
 from appliance.library import visible
 from appliance.library.albums.models import Album, AlbumItem
 from appliance.library.catalogue import joined
+from appliance.library.filters import Filter, condition
 from appliance.library.models import Folder, Media, MediaKind, PreviewState, StoredFile, Tag, media_tag
 from appliance.people.models import User
 
@@ -39,6 +40,9 @@ class Photo(NamedTuple):
     height: int | None
     seconds: float | None
     camera: str
+    town: str
+    country: str
+    stack_id: int | None
     title: str
     description: str
     favourite: bool
@@ -82,9 +86,13 @@ class AlbumSeen:
     items: list[Reference]
 
 
-def months(connection: Connection, drive_id: int, role: DriveRole) -> Iterator[tuple[int, int, list[Photo]]]:
-    """(person, year * 100 + month, photos from the oldest to the newest), streamed; call in a transaction."""
-    columns = [_media.c[name] for name in Photo._fields[: Photo._fields.index("tags")]]
+def months(connection: Connection, drive_id: int, role: DriveRole) -> Iterator[tuple[int, int, Iterator[Photo]]]:
+    """(person, year * 100 + month, photos from the oldest to the newest): take them before the next month.
+
+    Call in a transaction.
+    """
+    names = [{"town": "place"}.get(name, name) for name in Photo._fields[: Photo._fields.index("tags")]]
+    columns = [_media.c[name] for name in names]
     tags = (
         select(func.group_concat(Tag.name, _UNIT))
         .join(media_tag, media_tag.c.tag_id == Tag.id)
@@ -96,7 +104,7 @@ def months(connection: Connection, drive_id: int, role: DriveRole) -> Iterator[t
     order = (_media.c.user_id, _media.c.month, _media.c.taken, _media.c.id)
     rows = connection.execution_options(yield_per=1000).execute(wanted.order_by(*order))
     for (user_id, month), photos in groupby((Photo._make(row) for row in rows), lambda p: (p.user_id, p.month)):
-        yield user_id, month, list(photos)
+        yield user_id, month, photos
 
 
 def _on(drive_id: int, role: DriveRole) -> tuple[Any, ColumnElement[bool], list[Any]]:
@@ -126,18 +134,16 @@ def people(session: Session) -> list[User]:
 
 
 def albums(session: Session, drive_id: int, role: DriveRole, person: User) -> Iterator[AlbumSeen]:
-    """The albums that somebody may open, with what they may see of them on this drive; none that shows nothing.
-
-    A smart album has no items of its own, and none here.
-    """
+    """The albums that somebody may open, with what they may see of them on this drive; none that shows nothing."""
     source, where, _ = _on(drive_id, role)
-    found = select(Album).where(visible.album_seen_by(person), Album.filter.is_(None)).order_by(Album.title, Album.id)
+    found = select(Album).where(visible.album_seen_by(person)).order_by(Album.title, Album.id)
     for album in session.scalars(found):
-        items = session.execute(
-            select(_media.c.user_id, _media.c.month, _media.c.id)
-            .select_from(source.join(_item, _item.media_id == _media.c.id))
-            .where(_item.album_id == album.id, where, visible.by_person(person))
-            .order_by(_item.position, _media.c.taken, _media.c.id)
-        )
-        if seen := [Reference(*row) for row in items]:
+        items = select(_media.c.user_id, _media.c.month, _media.c.id).where(where, visible.by_person(person))
+        if album.filter is None:
+            items = items.select_from(source.join(_item, _item.media_id == _media.c.id))
+            items = items.where(_item.album_id == album.id).order_by(_item.position)
+        else:  # what its owner's search finds now
+            chosen = Filter.from_json(album.filter)
+            items = items.select_from(source).where(condition(session, chosen, session.get_one(User, album.user_id)))
+        if seen := [Reference(*row) for row in session.execute(items.order_by(_media.c.taken, _media.c.id))]:
             yield AlbumSeen(album.title, album.description, album.user_id, seen)

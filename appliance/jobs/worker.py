@@ -65,7 +65,7 @@ def lane_of(kind: str) -> tuple[str, int]:
     wait to be switched on.
     """
     room = kind.partition(".")[0]
-    if room == "library":
+    if room in ("library", "album_page"):
         return kind, 1
     return (room, 2) if room in ("drives", "health") else ("work", 4)
 

@@ -1,6 +1,7 @@
 """The page on a COLD drive, opened from a read-only copy of its image, without a network and without a station."""
 
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,10 @@ from urllib.parse import unquote_to_bytes, urlparse
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from appliance.album_page import build, texts
 from appliance.db import Database, migrate
 from appliance.drives import layout
+from appliance.drives.models import DriveRole
 from appliance.places import Places
 from tests.album_bed import Photos
 from tests.backup_bed import Bed, loop_mount, unmount
@@ -210,6 +213,25 @@ def test_what_the_browser_cannot_show_is_said_and_its_small_picture_shown(wide: 
     wide.get_by_role("link", name="From the new phone").click()
     expect(wide.get_by_text("Your browser cannot show the original of this kind.")).to_be_visible()
     expect(wide.locator("#stage img.small.only")).to_be_visible()
+
+
+def test_twenty_thousand_photos_open_at_once(chromium: Browser, db: Database, places: Places, tmp_path: Path) -> None:
+    bed = Bed(db, places, tmp_path / "hot", tmp_path / "cold")
+    photos = Photos(db, bed.hot)
+    photos.many(photos.person("Anna"), 20_000)
+    texts.leave(bed.hot, DriveRole.HOT)
+    build.build(bed.progress(), bed.hot, DriveRole.HOT, flush=lambda: None)
+    for page in opened(chromium, OldDrive(bed.hot.path, {})):
+        began = time.monotonic()
+        page.reload()
+        expect(page.get_by_text("20,000 photos")).to_be_visible()
+        page.get_by_role("link", name="Anna").click()
+        expect(page.locator(".cell").first).to_be_visible()
+        assert time.monotonic() - began < 10  # 0.6 s where nothing else runs; what follows says why
+        assert page.locator(".cell").count() < 150
+        assert page.evaluate("performance.getEntriesByType('resource').length") < 12  # the index and a few months
+        page.get_by_role("searchbox").fill("picnic 19900")
+        expect(page.locator("#said")).to_have_text("1 photo found")
 
 
 def test_it_speaks_chinese(chromium: Browser, drive: OldDrive) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import unquote
@@ -10,15 +11,17 @@ from urllib.parse import unquote
 import pytest
 from sqlalchemy import select
 
-from appliance.album_page import jobs
+from appliance.album_page import jobs, texts
 from appliance.db import Database
 from appliance.drives import layout
+from appliance.drives.models import DriveRole
 from appliance.jobs.models import Job, JobLog, JobState
 from appliance.jobs.progress import Progress
 from appliance.places import Places
 from appliance.words import Message
 from tests.album_bed import Photos
 from tests.backup_bed import Bed, check_complete, check_invariants, loop_mount, unmount
+from tests.component.loop_drives import let_others_pass
 from tests.hot_drive import hand_over
 
 pytestmark = [pytest.mark.component, pytest.mark.usefixtures("quick_passwords")]
@@ -91,6 +94,45 @@ def test_a_copy_ends_with_a_page_a_sheet_and_a_manifest(bed: Bed) -> None:
     bed.run()
     assert (bed.cold.path / layout.ALBUM / "index.js").stat().st_mtime_ns == before
     check_complete(bed)
+
+
+def test_somebody_s_file_is_not_replaced_where_capitals_do_not_count(bed: Bed) -> None:
+    own = bed.cold.path / "Read me first.TXT"
+    own.write_bytes(b"the manual of my camera")
+    texts.leave(bed.cold, DriveRole.COLD)
+    texts.leave(bed.cold, DriveRole.COLD)
+    every = {path.name: path.read_bytes() for path in bed.cold.path.iterdir() if path.is_file()}
+    assert every[layout.READ_ME] == texts.read_me(bed.cold, DriveRole.COLD)
+    assert [name for name, content in every.items() if content == b"the manual of my camera"] == (
+        ["Read me first (2).TXT"] if bed.cold.filesystem == "exfat" else ["Read me first.TXT"]
+    )
+
+
+def test_another_computer_s_user_gets_to_the_pictures_and_not_to_the_database(bed: Bed) -> None:
+    photos = Photos(bed.db, bed.hot)
+    photos.add(photos.person("Anna"), "1.jpg")
+    for drive in (bed.hot, bed.cold):
+        for folder in (layout.PRIVATE, layout.INCOMING):
+            (drive.path / folder).mkdir(mode=0o700, exist_ok=True)
+            (drive.path / folder).chmod(0o700)  # as handing over leaves it
+    let_others_pass(bed.cold.path.parent)
+    bed.run()
+    (month,) = months(bed.cold.path)
+    needed = [layout.PAGE, layout.READ_ME, f"{layout.ALBUM}/index.js", *paths_on(bed.cold.path)]
+    needed += [f"{layout.ALBUM}/{month['file']}", *(f"{layout.ALBUM}/{pack}" for pack in month["packs"])]  # type: ignore[attr-defined]
+    secret = f"{layout.STATION_COPY}/everpx.db"
+    assert (bed.cold.path / secret).is_file()
+    assert readable_by_nobody(bed.cold.path, needed) == needed
+    if bed.cold.filesystem == "ext4":  # exFAT knows no owners
+        assert readable_by_nobody(bed.cold.path, [secret]) == []
+
+
+def readable_by_nobody(top: Path, names: list[str]) -> list[str]:
+    """Which of these files somebody with another number can read."""
+    script = "import os, sys; print('\\0'.join(n for n in sys.argv[1:] if os.access(n, os.R_OK)), end='')"
+    words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-I", "-c", script, *names]
+    said = subprocess.run(words, cwd=top, capture_output=True, check=True, text=True, timeout=60).stdout
+    return [name for name in said.split("\0") if name]
 
 
 def test_a_drive_without_room_for_the_page_is_a_proven_copy_all_the_same(bed: Bed) -> None:

@@ -21,6 +21,7 @@ from appliance.drives import layout
 from appliance.drives.models import DriveRole
 from appliance.drives.mounts import DriveGone, Mount
 from appliance.jobs.progress import Progress, Stopped
+from appliance.library.albums.models import Album
 from appliance.library.models import Folder, Media, StoredFile
 from appliance.library.previews import path_of
 from appliance.library.scan import listing_of
@@ -273,13 +274,45 @@ def test_an_album_is_shown_to_whom_it_is_shared_with_and_with_what_they_may_see(
     assert people["Cara"]["albums"] == []
 
 
+def test_a_smart_album_is_what_its_owner_s_search_finds_now(bed: Bed, photos: Photos, anna: User) -> None:
+    ben = photos.person("Ben")
+    beach = photos.add(anna, "1.jpg", title="At the beach", shared=True)
+    hidden = photos.add(anna, "2.jpg", title="Beach, too")
+    photos.add(anna, "3.jpg")
+    album = photos.album(anna, "Beaches", [], members=(ben,))
+    with bed.db.writing() as session:
+        session.get_one(Album, album.id).filter = {"words": "beach"}
+    make(bed, DriveRole.HOT)
+    people = {person["name"]: person for person in script(bed.hot, "index.js")["people"]}
+    seen = {name: script(bed.hot, one["albums"][0]["file"]) for name, one in people.items()}
+    assert [item[2] for item in seen["Anna"]] == [beach.id, hidden.id]
+    assert [item[2] for item in seen["Ben"]] == [beach.id]
+
+
+def test_what_belongs_to_a_photo_is_shown_with_it(bed: Bed, photos: Photos, anna: User) -> None:
+    top = photos.add(anna, "IMG_1.heic", place="Lisbon", country="Portugal", shared=True)
+    photos.add(anna, "IMG_1.mov", stack_id=top.id, shared=True)
+    alone = photos.add(anna, "IMG_2.mov", month=202610, stack_id=top.id)  # the one that it belongs to is elsewhere
+    copy(bed)
+    make(bed, DriveRole.COLD)
+    (october, november) = script(bed.cold, "index.js")["people"][0]["months"]
+    assert (october["count"], november["count"], november["shared"]) == (1, 1, 1)
+    data = script(bed.cold, november["file"])
+    assert data["also"] == [[top.id, 0, "IMG_1.mov"]]
+    assert [line[0] for line in data["items"]] == [top.id] and data["items"][0][-1] == {"p": "Lisbon, Portugal"}
+    assert [line[0] for line in script(bed.cold, october["file"])["items"]] == [alone.id]
+    assert len(script(bed.cold, november["packs"][0])) == 1
+
+
 def test_the_day_is_the_family_s(bed: Bed, photos: Photos, anna: User) -> None:
     from zoneinfo import ZoneInfo
 
     media = photos.add(anna, "1.jpg")
     with bed.db.engine.connect() as connection, connection.begin():
-        ((_, _, (photo,)),) = build.rows.months(connection, bed.hot.drive_id, DriveRole.HOT)
-    line = months.item(photo, 0, DriveRole.HOT, ZoneInfo("Asia/Shanghai"))
+        ((_, _, (photo,)),) = (
+            (*key, list(items)) for *key, items in build.rows.months(connection, bed.hot.drive_id, DriveRole.HOT)
+        )
+    line = months.item(photo, 0, "1.jpg", DriveRole.HOT, ZoneInfo("Asia/Shanghai"))
     assert line[2] == int(media.taken.timestamp()) + 8 * 3600
 
 

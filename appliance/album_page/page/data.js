@@ -48,20 +48,25 @@ function photosOf(user, month) {
   if (!entry) return Promise.resolve([]);
   const key = `${user}-${month}`;
   if (!months.has(key)) {
-    const items = load(entry.file).then((data) => data.items.map((line, at) => itemOf(line, at, data.folders, user, entry)));
+    const items = load(entry.file).then((data) => {
+      const also = new Map();
+      for (const [id, folder, name] of data.also) also.set(id, [...(also.get(id) || []), { href: pathOf(data.folders[folder], name), name: decoded(name) }]);
+      return data.items.map((line, at) => ({ ...itemOf(line, at, data.folders, user, entry), also: also.get(line[0]) || [] }));
+    });
     months.set(key, items);
     items.catch(() => months.delete(key));
   }
   return months.get(key);
 }
 
+const pathOf = (place, name) => (place ? `${place}/${name}` : name);
 function itemOf(line, at, folders, user, entry) {
   const [id, kind, when, folder, name, bytes, width, height, shared, picture, more = {}] = line;
   const place = folders[folder];
   return {
     id, user, when, bytes, width, height, picture, at, entry, month: entry.month, isVideo: kind === 1, shared: shared === 1,
-    href: place ? `${place}/${name}` : name, name: decoded(name), folder: decoded(place),
-    title: more.t || "", description: more.d || "", tags: more.g || [], camera: more.c || "", seconds: more.s || 0, rating: more.r || 0, favourite: more.f === 1,
+    href: pathOf(place, name), name: decoded(name), folder: decoded(place),
+    title: more.t || "", description: more.d || "", tags: more.g || [], place: more.p || "", camera: more.c || "", seconds: more.s || 0, rating: more.r || 0, favourite: more.f === 1,
   };
 }
 
@@ -91,7 +96,7 @@ function dayWords(when) {
 }
 function haystack(item) {
   item.words ||= fold([
-    item.title, item.description, ...item.tags, `${item.folder}/${item.name}`, item.camera, person(item.user).name, dayWords(item.when),
+    item.title, item.description, ...item.tags, `${item.folder}/${item.name}`, item.camera, item.place, ...item.also.map(({ name }) => name), person(item.user).name, dayWords(item.when),
     item.isVideo ? `${WORDS.en.video} ${WORDS.zh.video}` : "", item.favourite ? `${WORDS.en.favourite} ${WORDS.zh.favourite}` : "",
   ].join("\n"));
   return item.words;

@@ -141,6 +141,7 @@ const lastTop = () => { const last = sections[sections.length - 1]; return last 
 
 function showYears() {
   rail.hidden = sections.length < 2;
+  rail.style.top = `${byId("bar").offsetHeight + 10}px`;
   const span = lastTop() - firstTop();
   let year = 0;
   let free = -1;

@@ -90,13 +90,14 @@ function describe(item) {
     ["taken", dated(item.when, { dateStyle: "full", timeStyle: "short" })],
     ["tags", item.tags.join(", ")], ["favourite", item.favourite && `♥ ${say("yes")}`], ["rating", item.rating && say("stars", { n: item.rating })],
     ["file", item.name], ["folder", item.folder], ["size", bytesInWords(item.bytes) + (item.width ? ` · ${item.width} × ${item.height}` : "")],
-    ["camera", item.camera], ["shared", item.shared && say("yes")],
+    ["place", item.place], ["camera", item.camera], ["shared", item.shared && say("yes")],
   ].filter(([, value]) => value);
-  byId("about").replaceChildren(
+  byId("about").replaceChildren(...[
     make("h2", { id: "photo-name" }, item.title || item.name), make("p", {}, item.description),
     make("a", { class: "open", href: item.href, target: "_blank", rel: "noopener" }, say("open")),
+    item.also.length ? make("p", { class: "also" }, say("also"), ...item.also.flatMap(({ href, name }) => [" ", make("a", { href, target: "_blank", rel: "noopener" }, name)])) : null,
     make("dl", {}, ...facts.flatMap(([word, value]) => [make("dt", {}, say(word)), make("dd", {}, value)])),
-  );
+  ].filter(Boolean));
 }
 
 byId("newer").onclick = () => turn(-1);
