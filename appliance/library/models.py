@@ -131,6 +131,25 @@ media_tag = Table(
 )
 
 
+class LikenessBucket(Base):
+    """A quarter of a photo's ``likeness``, with its number before it: two that differ little share a quarter."""
+
+    __tablename__ = "likeness_bucket"
+    __table_args__: Any = {"sqlite_with_rowid": False}
+    bucket: Mapped[int] = mapped_column(primary_key=True)
+    media_id: Mapped[int] = mapped_column(ForeignKey("media.id", ondelete="CASCADE"), primary_key=True, index=True)
+
+
+class LikenessPair(Base):
+    """Two photos that look the same, the later one first; ``distance`` 0 are also the same bytes."""
+
+    __tablename__ = "likeness_pair"
+    media_id: Mapped[int] = mapped_column(ForeignKey("media.id", ondelete="CASCADE"), primary_key=True)
+    other_id: Mapped[int] = mapped_column(ForeignKey("media.id", ondelete="CASCADE"), primary_key=True, index=True)
+    distance: Mapped[int]
+    different: Mapped[bool] = mapped_column(default=False, server_default=text("0"))  # somebody said they are
+
+
 class MediaWords(Base):
     """What finds a photo: its words and facts as words (library.facets), written by triggers, searched by FTS5.
 

@@ -16,7 +16,7 @@ from appliance.drives.layout import PREVIEWS
 from appliance.drives.mounts import Mount
 from appliance.durable import flush_filesystem
 from appliance.errors import ApplianceError
-from appliance.library import locating, room
+from appliance.library import likeness, locating, room
 from appliance.library.beneath import make_folder, open_beneath
 from appliance.library.catalogue import joined
 from appliance.library.contents import digest_of
@@ -128,6 +128,7 @@ def record(db: Database, made: Sequence[Made]) -> None:
             if preview := done.preview:
                 facts = {"preview": PreviewState.READY, "width": preview.width, "height": preview.height}
                 facts |= {"seconds": preview.seconds, "camera": preview.camera, "placeholder": preview.placeholder}
+                facts["likeness"] = preview.likeness
                 if preview.latitude is not None:  # else what somebody said of the place stays
                     facts |= {"latitude": preview.latitude, "longitude": preview.longitude}
                     facts |= locating.named(preview.latitude, preview.longitude)
@@ -135,6 +136,7 @@ def record(db: Database, made: Sequence[Made]) -> None:
             if done.waiting.digest is None:
                 same = (StoredFile.id == done.waiting.file_id, StoredFile.digest.is_(None))
                 session.execute(update(StoredFile).where(*same).values(digest=done.digest))
+            likeness.note(session, done.waiting.media_id)
 
 
 def make_all(sandbox: Sandbox, mounts: Sequence[Mount], items: Sequence[Waiting]) -> list[Made]:

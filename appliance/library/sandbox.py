@@ -40,6 +40,7 @@ class Preview(NamedTuple):
     latitude: float | None
     longitude: float | None
     placeholder: str
+    likeness: int  # 64 bits, as a signed number
 
 
 def command(program: Sequence[str], bwrap: str | None) -> list[str]:
@@ -158,6 +159,7 @@ def checked(answer: int) -> Preview | None:
             latitude=_number(facts.get("latitude"), -90, 90),
             longitude=_number(facts.get("longitude"), -180, 180),
             placeholder=_colour(facts["placeholder"]),
+            likeness=_likeness(facts["likeness"]),
         )
     except (ValueError, TypeError, KeyError, struct.error, RecursionError):
         return None
@@ -176,6 +178,12 @@ def _number(value: Any, least: float, most: float) -> float | None:
 
 def _text(value: Any) -> str:
     return "".join(c for c in str(value) if c.isprintable())[:100]
+
+
+def _likeness(value: Any) -> int:
+    if type(value) is not str or len(value) != 16:
+        raise ValueError("no likeness")
+    return int.from_bytes(bytes.fromhex(value), "big", signed=True)
 
 
 def _colour(value: Any) -> str:

@@ -234,7 +234,8 @@ def test_an_answer_is_believed_only_as_far_as_it_makes_sense() -> None:
             os.close(fd)
 
     webp = b"RIFF\0\0\0\0WEBP"
-    good = '{"lengths": [12, 12], "width": 1, "height": 1, "placeholder": "#aabbcc", "seconds": NaN, "latitude": 1e9}'
+    good = '{"lengths": [12, 12], "width": 1, "height": 1, "placeholder": "#aabbcc", "likeness": "00ff00ff00ff00ff", '
+    good += '"seconds": NaN, "latitude": 1e9}'
     made = answer(good, webp, webp)
     assert made is not None and made.seconds is None and made.latitude is None
     for bad in (good.replace("12", "99999999"), good.replace('"width": 1', '"width": -1'), "[]", "{", "[" * 9000, ""):

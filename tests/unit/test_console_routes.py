@@ -125,6 +125,9 @@ GET    /photos/                                                 in   200  200  2
 GET    /photos/<int:media_id>                                   in   200  404  404  404
 GET    /photos/<int:media_id>/original                          in   503  404  404  404
 GET    /photos/<int:media_id>/preview/<int:pixels>              in   404  404  404  404
+GET    /photos/duplicates                                       in   200  200  200  200
+POST   /photos/duplicates/bin                                   in   303  303  303  400
+POST   /photos/duplicates/different                             in   303  303  303  400
 GET    /photos/map                                              in   200  200  200  200
 GET    /photos/search                                           in   200  200  200  200
 POST   /photos/search/<int:saved_id>/drop                       in   303  303  303  400
