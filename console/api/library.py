@@ -42,6 +42,7 @@ class ItemView:
     seconds: float | None
     preview: PreviewState
     placeholder: str
+    favourite: bool
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,8 @@ class SafetyView:
     proven: datetime | None
 
 
-def _item_view(item: timeline.Item) -> ItemView:
+def item_view(item: timeline.Item) -> ItemView:
+    """As the API says it."""
     return ItemView(**{name: getattr(item, name) for name in ItemView.__dataclass_fields__})
 
 
@@ -128,7 +130,7 @@ def page(query: TimelineQuery) -> TimelinePage:
         owner = whose(session, me(), query.person).id
         items = timeline.page(session, owner, _start(session, query), most)
     last = str(timeline.Key(items[-1].taken, items[-1].id)) if len(items) == most else None
-    return TimelinePage([_item_view(item) for item in items], last)
+    return TimelinePage([item_view(item) for item in items], last)
 
 
 def _start(session: Session, query: TimelineQuery) -> timeline.Key | None:
@@ -169,7 +171,7 @@ def detail(media_id: int, query: PersonQuery) -> DetailView:
         found = _detail(session, media_id, query)
     copies = [CopyOfItem(c.drive, c.tag, c.path, c.proven, c.damaged) for c in found.copies]
     return DetailView(
-        item=_item_view(found.item),
+        item=item_view(found.item),
         name=found.name,
         size=found.size,
         added=found.added,

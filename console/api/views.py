@@ -6,11 +6,26 @@ from itertools import groupby
 from flask import Response, current_app, render_template
 
 from console.access import ADMIN, PUBLIC, signed_in
-from console.api import backup, drives, folders, jobs, library, people, phones, restore, session, system, tokens
+from console.api import (
+    albums,
+    backup,
+    drives,
+    folders,
+    jobs,
+    library,
+    people,
+    phones,
+    restore,
+    saying,
+    session,
+    system,
+    tokens,
+)
 from console.api.routes import ENDPOINTS, blueprint
 
 __all__ = [
     "ENDPOINTS",
+    "albums",
     "backup",
     "blueprint",
     "drives",
@@ -20,6 +35,7 @@ __all__ = [
     "people",
     "phones",
     "restore",
+    "saying",
     "session",
     "system",
     "tokens",
@@ -32,7 +48,7 @@ def document() -> Response:
     """The OpenAPI 3.1 document; made once per process."""
     made = current_app.extensions.get("everpx.openapi")
     if made is None:
-        from console.api import openapi  # with pydantic: 8 MiB that only this address needs
+        from console.api import openapi  # with pydantic: 8 MiB that only this address needs, saying
 
         made = current_app.extensions["everpx.openapi"] = json.dumps(openapi.document())
     return Response(made, mimetype="application/json")
