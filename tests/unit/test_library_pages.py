@@ -144,7 +144,8 @@ def test_a_plain_form_uploads_too(browser: FlaskClient, hot: Mount) -> None:
     assert nothing.status_code == 422 and "Choose at least one file." in nothing.text
 
 
-def test_only_the_upload_page_may_compile_webassembly(browser: FlaskClient, hot: Mount) -> None:
-    assert "'wasm-unsafe-eval'" in browser.get("/photos/upload").headers["Content-Security-Policy"]
-    assert "wasm" not in browser.get("/photos/").headers["Content-Security-Policy"]
+def test_only_the_worker_that_hashes_may_compile_webassembly(browser: FlaskClient, hot: Mount) -> None:
+    assert "'wasm-unsafe-eval'" in browser.get("/hash-worker.js").headers["Content-Security-Policy"]
+    for page in ("/photos/upload", "/phone/", "/photos/"):
+        assert "wasm" not in browser.get(page).headers["Content-Security-Policy"]
     assert "unsafe-inline" not in browser.get("/photos/upload").headers["Content-Security-Policy"]

@@ -215,8 +215,8 @@ def test_one_request_stores_one_file(admin: Caller, hot: Mount) -> None:
 def test_known_files_need_not_be_sent(admin: Caller, member: Caller, hot: Mount) -> None:
     send(admin, "PUT", "/api/v1/files/IMG_1.jpg", photo())
     mine, other = blake3(photo()).hexdigest(), "0" * 64
-    assert admin("POST", "/known", {"digests": [mine, other]}).json == {"known": [mine]}
-    assert member("POST", "/known", {"digests": [mine]}).json == {"known": []}
+    assert admin("POST", "/known", {"digests": [mine, other]}).json == {"known": [mine], "deleted": []}
+    assert member("POST", "/known", {"digests": [mine]}).json == {"known": [], "deleted": []}
     assert admin("POST", "/known", {"digests": [other] * 1001}).status_code == 422
     assert admin("POST", "/known", {"digests": ["xyz"]}).status_code == 422
     (hot.path / files(hot)[0]).unlink()
