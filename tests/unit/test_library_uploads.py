@@ -220,7 +220,7 @@ def test_known_files_need_not_be_sent(admin: Caller, member: Caller, hot: Mount)
     assert admin("POST", "/known", {"digests": [other] * 1001}).status_code == 422
     assert admin("POST", "/known", {"digests": ["xyz"]}).status_code == 422
     (hot.path / files(hot)[0]).unlink()
-    assert admin("POST", "/known", {"digests": [mine]}).json == {"known": []}
+    assert admin("POST", "/known", {"digests": [mine]}).json == {"known": [], "deleted": []}
 
 
 def test_nginx_is_told_whether_an_upload_may_come(app: Flask, admin: Caller, hot: Mount) -> None:
