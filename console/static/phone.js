@@ -162,13 +162,13 @@ document.addEventListener("entry", ({ detail: { entry, files } }) => {
   follow(files);
   const state = STATES[entry.state];
   if (!state || !entry.digest) return;
+  if (state !== "waiting" && entry.file.key !== undefined) phoneStore.drop(entry.file.key);
   const before = items.get(entry.digest);
   if (before && before.chosen && (before.state === state || before.state === "stored")) return;
   const item = { digest: entry.digest, name: entry.file.name, size: entry.file.size, state, chosen: true, told: before?.told ?? false };
   items.set(entry.digest, item);
   keep(item);
   if (before) drawLeft();
-  if (state !== "waiting" && entry.file.key !== undefined) phoneStore.drop(entry.file.key);
 });
 
 /* ---- photos shared from the gallery: they wait in the store, and survive a closed page ---- */

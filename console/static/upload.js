@@ -38,6 +38,7 @@ class Entry {
   become(state, more = "") {
     this.state = state;
     if (this.over && state !== "failed") this.sent = this.file.size;
+    if (this.good) failures = 0;
     if (this.good && this.digest) stored.add(this.digest);
     this.more = more;
     draw(this);
@@ -272,9 +273,11 @@ function go() {
   look();
 }
 
-/* Lost connections: tried again when the browser sees a network, and every 15 s. */
+/* Lost connections: tried again when the browser sees a network, and after 2 s, 4 s, 8 s, … a minute at most. */
+const LONGEST_WAIT = 60000;
 let timer = null;
-function soon() { timer ??= setTimeout(again, 15000); }
+let failures = 0;
+function soon() { timer ??= setTimeout(again, Math.min(LONGEST_WAIT, 2000 * 2 ** failures++)); }
 function again() {
   clearTimeout(timer);
   timer = null;

@@ -2,16 +2,18 @@
 
 import base64
 import json
+import os
 import re
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from blake3 import blake3
-from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, Response, expect
+from playwright.sync_api import Browser, BrowserContext, BrowserType, CDPSession, Page, Response, expect
 
 from tests.browser import walk
 from tests.browser.conftest import DESKTOP, PHONE
@@ -89,6 +91,18 @@ def begun_uploads(context: BrowserContext) -> list[str]:
 
     context.on("response", hear)
     return begun
+
+
+def found_offsets(context: BrowserContext) -> list[int]:
+    """How far the station says that uploads are, from now on."""
+    found: list[int] = []
+
+    def hear(answer: Response) -> None:
+        if answer.request.method == "HEAD" and "/uploads/" in answer.url and answer.ok:
+            found.append(int(answer.headers["upload-offset"]))
+
+    context.on("response", hear)
+    return found
 
 
 def test_a_phone_can_install_it(phone: BrowserContext) -> None:
@@ -192,6 +206,56 @@ GALLERY = """() => {
   form.append(Object.assign(input, {type: "file", name: "files", multiple: true, id: "gallery"}));
   document.body.append(form);
 }"""
+
+
+@contextmanager
+def browser_of(kind: BrowserType, program: str, folder: Path, station: RunningStation) -> Iterator[BrowserContext]:
+    """A whole browser with a folder of its own; it finds the station by a name, without https."""
+    port = station.url.rpartition(":")[2]
+    context = kind.launch_persistent_context(
+        folder,
+        executable_path=program,
+        args=["--no-sandbox", "--host-resolver-rules=MAP everpx.local 127.0.0.1"],
+        locale="en-GB",
+        viewport=PHONE,
+        user_agent=ANDROID,
+        base_url=f"http://everpx.local:{port}",
+    )
+    context.set_default_timeout(20_000)
+    yield context
+    context.close()
+
+
+def test_a_restarted_browser_goes_on_even_where_nothing_is_encrypted(
+    chromium: Browser, program: Callable[[str], str], station: RunningStation, tmp_path: Path
+) -> None:
+    film = tmp_path / "film.mp4"
+    film.write_bytes(os.urandom(30_000_000))
+    browser = (chromium.browser_type, program("chromium"), tmp_path / "browser", station)
+    with browser_of(*browser) as context:
+        page = context.new_page()
+        page.goto("/sign-in?name=Anna")
+        page.get_by_label("Password").fill(walk.PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_text("it needs the station’s secure address (https)")).to_be_visible()
+        assert not page.evaluate("isSecureContext")
+        network(page, uploadThroughput=6_000_000)
+        page.locator("#files").set_input_files([film])
+        page.wait_for_timeout(2500)
+        expect(page.get_by_text("sending", exact=True)).to_be_visible()
+    with browser_of(*browser) as context:
+        page = context.new_page()
+        page.goto("/phone/")
+        expect(page.get_by_role("heading", name="One photo was chosen earlier and is not sent yet.")).to_be_visible()
+        expect(page.get_by_text("film.mp4").first).to_be_visible()
+        begun, found = begun_uploads(context), found_offsets(context)
+        page.locator("#files").set_input_files([film])
+        expect(page.get_by_text("It has arrived on the drive.")).to_be_visible(timeout=SENT_MS)
+        expect(page.locator("#safe .rounds li")).to_have_count(2)  # the one that was cut off, and this one
+        assert begun == []
+        assert found and found[0] >= 8 << 20  # what had arrived is not sent again
+    (stored,) = station.hot.glob(f"Anna/**/{film.name}")
+    assert digest(stored) == digest(film)
 
 
 def share(page: Page, files: list[Path]) -> None:
