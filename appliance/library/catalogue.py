@@ -6,6 +6,7 @@ follow it: whoever sees a file first, the upload or the walk over the drive, mak
 The statements are built once, on tables instead of entities: building them anew costs an upload more than the rest.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from typing import NamedTuple, cast
 
@@ -146,6 +147,20 @@ def find_by_digest(session: Session, user_id: int, folder: str, digest: bytes) -
     top = folder.encode()
     wanted = {"digest": digest, "user_id": user_id, "top": top, "below": top + b"/"}
     return [Known(*row) for row in session.connection().execute(_SAME_BYTES, wanted)]
+
+
+def places_of(session: Session, media_ids: Sequence[int]) -> list[tuple[int, bytes]]:
+    """(drive, path) of each of these photos; whether somebody may know is asked before."""
+    found: list[tuple[int, bytes]] = []
+    for start in range(0, len(media_ids), 500):
+        rows = session.execute(
+            select(_folder.c.drive_id, _folder.c.path, _file.c.name)
+            .select_from(_media.join(_file, _file.c.id == _media.c.file_id))
+            .join(_folder, _folder.c.id == _file.c.folder_id)
+            .where(_media.c.id.in_(media_ids[start : start + 500]))
+        )
+        found += [(row.drive_id, joined(row.path, row.name)) for row in rows]
+    return found
 
 
 def finish_upload(session: Session, upload_id: str, file_id: int) -> None:

@@ -1,6 +1,7 @@
 """What is done with many photos at once: chosen in the grid by keyboard, mouse or finger, or by checkboxes.
 
-Everything but downloading and deleting changes words, not files, and can be undone as long as nobody says more.
+Everything but downloading and deleting changes words, not files, and can be undone as long as nobody says more; what is
+deleted lies in the bin.
 """
 
 import json
@@ -15,8 +16,10 @@ from flask_babel import gettext, ngettext
 from htmx_flask import request as htmx_request
 from sqlalchemy.orm import Session
 
-from appliance.errors import ApplianceError, Invalid
-from appliance.library import notes
+from appliance.drives.mounts import mount_of
+from appliance.errors import ApplianceError, Invalid, NotFound
+from appliance.library import bin as bins
+from appliance.library import catalogue, notes
 from appliance.library.albums import service as albums
 from appliance.library.notes import Change, tags_in
 from appliance.words import N_
@@ -42,9 +45,12 @@ def chosen() -> ResponseReturnValue:
     notices: Notices
     try:
         ids = _ids()
-        with station().db.writing() as session:
+        if action == "delete":
+            notices = [(_into_the_bin(ids), "done")]
+        else:
             in_words = _edit if action in CONTRARY else _in_album
-            notices = in_words(session, ids, action)
+            with station().db.writing() as session:
+                notices = in_words(session, ids, action)
     except ApplianceError as error:
         notices = [(" ".join(problems_of(error).values()), "problem")]
     for words, category in notices:
@@ -146,6 +152,21 @@ def _arranged(session: Session, ids: Sequence[int], action: str) -> str:
         albums.move(session, user, album_id, ids, first=action == "first")
         return gettext("The order is changed.")
     raise Invalid({"action": N_("Choose what to do.")})
+
+
+def _into_the_bin(ids: Sequence[int]) -> str:
+    """One's own of them, drive by drive; the bin keeps them for a while."""
+    user, here = me(), station()
+    with here.db.reading() as session:
+        found = catalogue.places_of(session, notes.own(session, user, ids))
+        mounts = {drive_id: mount_of(session, here.places, drive_id) for drive_id, _ in found}
+    if not found:
+        raise NotFound(what="photo")
+    for drive_id, mount in mounts.items():
+        paths = [path for on_drive, path in found if on_drive == drive_id]
+        bins.put_all(here.db, mount, paths, user=user.id, by=user.id)
+    template = ngettext("%(num)s photo is in the bin.", "%(num)s photos are in the bin.", len(found))
+    return template + " " + gettext("From there it can be brought back.")
 
 
 def _number(field: str) -> int:

@@ -319,3 +319,20 @@ def test_many_photos_are_changed_at_once_and_that_is_undone(home: Home, anna: Br
             anna.post("/photos/chosen", ids=str(ids[0]), action="favourite", back=back).headers["Location"]
             == "/photos/"
         )
+
+
+def test_chosen_photos_go_to_the_bin_with_their_words_and_come_back_with_them(home: Home, anna: Browser) -> None:
+    ids = [home.send(number) for number in range(3)]
+    home.say(ids[0], Change(title="Kept", tags=("Sea",)))
+    home.write()
+    album_id = make(home, "Holiday", ids)
+    page = anna.follow(anna.post("/photos/chosen", ids=f"{ids[0]},{ids[1]},999", action="delete"))
+    assert "2 photos are in the bin." in page and len(home.said()) == 1
+    assert len(shown(home, album_id, home.anna)) == 1
+    for binned in (1, 2):
+        anna.post("/files/bin/bring-back", ids=str(binned))
+    assert sorted(said.title for said in home.said().values()) == ["", "", "Kept"]
+    assert len(shown(home, album_id, home.anna)) == 3
+    home.lose_the_rows()
+    home.look()
+    assert sorted(said.title for said in home.said().values()) == ["", "", "Kept"]
