@@ -19,6 +19,7 @@ from plugins.importer import why
 from plugins.importer.sources import CannotRead, Entry, Item, Readable, Refused, SourceGone
 
 DEEPEST = 64
+BLOCK = 1 << 20
 SKIPPED = NOT_FILES | {".thumbnails", ".Trash-1000", "@eaDir", "#recycle", "LOST.DIR"}
 
 
@@ -29,7 +30,9 @@ class Reader:
         self.fd, self._source, self._entry = fd, source, entry
 
     def read(self, most: int = -1, /) -> bytes:
-        """At most ``most`` bytes.  Raises CannotRead or SourceGone."""
+        """At most ``most`` bytes; all that is left for a negative number.  Raises CannotRead or SourceGone."""
+        if most < 0:
+            return b"".join(iter(lambda: self.read(BLOCK), b""))
         try:
             block = os.read(self.fd, most)
         except OSError as error:

@@ -4,7 +4,6 @@ Each source has connections of its own, and every call names its port: a call wi
 registered before.
 """
 
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from plugins.importer.sources.folder import DEEPEST, SKIPPED
 
 PATIENCE_S = 20
 BLOCK = 1 << 20  # bytes asked for at once; a server may offer eight times that, and all of it would lie in memory
-NO_SUCH = (0xC0000034, 0xC000003A, 0xC00000CC)  # name, path, share
+NO_SUCH = (0xC0000034, 0xC000003A, 0xC00000CC, 0xC0000225)  # name, path, share, a share that no DFS knows either
 NOT_ALLOWED = (0xC0000022,)
 WRONG_PASSWORD = (0xC000006D, 0xC000006E, 0xC0000064, 0xC000006A, 0xC0000071, 0xC0000072, 0xC0000234)
 
@@ -101,8 +100,9 @@ class ShareSource:
         for item in self._smb.scandir(self.address(folder), **self._how):
             if item.name in SKIPPED or item.name.startswith("._") or item.is_symlink():
                 continue
-            facts = item.stat(follow_symlinks=False)
-            found.append((item.name, stat.S_ISDIR(facts.st_mode), facts.st_size, facts.st_mtime_ns))
+            facts = item.smb_info  # its stat() would ask again, and at another port
+            modified_ns = int(facts.last_write_time.timestamp()) * 1_000_000_000
+            found.append((item.name, item.is_dir(follow_symlinks=False), int(facts.end_of_file), modified_ns))
         return sorted(found)
 
     def address(self, path: str) -> str:

@@ -14,11 +14,10 @@ from typing import IO, cast
 
 from plugins.importer import why
 from plugins.importer.sources import CannotRead, Entry, Item, Readable, Refused
+from plugins.importer.sources import members as limits
 from plugins.importer.sources.members import (
     MOST_MEMBERS,
     OTHERS,
-    TOTAL_RATIO,
-    TOTAL_SMALL,
     cannot,
     in_words,
     is_ballast,
@@ -47,7 +46,7 @@ class _Counted:
         self._total += len(block)
         self.last = (self.last + block)[-tarfile.BLOCKSIZE :] if block else self.last
         self.due -= len(block)
-        if self.due < -2 * BUFFER or self._total > max(TOTAL_SMALL, TOTAL_RATIO * self._archive.size):
+        if self.due < -2 * BUFFER or self._total > max(limits.TOTAL_SMALL, limits.TOTAL_RATIO * self._archive.size):
             raise cannot(self._archive, why.BOMB)
         return block
 

@@ -11,13 +11,12 @@ from typing import cast
 
 from plugins.importer import why
 from plugins.importer.sources import Entry, Item, Readable, Refused, Seekable
+from plugins.importer.sources import members as limits
 from plugins.importer.sources.members import (
     MOST_MEMBERS,
     OTHERS,
     RATIO,
     SMALL,
-    TOTAL_RATIO,
-    TOTAL_SMALL,
     cannot,
     in_words,
     is_ballast,
@@ -75,8 +74,11 @@ def _check(archive: Entry, infos: list[zipfile.ZipInfo]) -> None:
         raise cannot(archive, why.TOO_MANY)
     if any(info.flag_bits & 0x1 for info in infos):
         raise cannot(archive, why.PASSWORD)
+    # members that overlap are packed to more than the whole
     packed, unpacked = sum(i.compress_size for i in infos), sum(i.file_size for i in infos)
-    if packed > archive.size or unpacked > max(TOTAL_SMALL, TOTAL_RATIO * archive.size):  # or they overlap
+    if packed > archive.size or unpacked > max(
+        limits.TOTAL_SMALL, limits.TOTAL_RATIO * archive.size
+    ):  # or they overlap
         raise cannot(archive, why.BOMB)
 
 
