@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, exists, or_, select, text
+from sqlalchemy import bindparam, exists, false, or_, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from appliance.jobs.schedule import zone
@@ -24,6 +24,8 @@ from appliance.people.models import Role, User, UserState
 PAGE = 60
 FEW_ALONE = 1000  # photos on one drive only, up to which they are looked at one by one
 STRIDE = 2000  # hits that a page looks at when most of them may not fit
+GLANCE = 150  # hits of a first look
+_ALONE = StoredFile.copied == false()  # as its partial index says it
 _LAST = 2**62
 _HITS = text(
     "SELECT rowid FROM media_search WHERE media_search MATCH :asked AND rowid < :before AND rowid >= :least "
@@ -45,14 +47,29 @@ def page(session: Session, viewer: User, chosen: Filter, after: int | None = Non
     asked = question(session, chosen, viewer)
     if asked is None:
         return Page([], None)
-    shown = [] if chosen.kind else [fact(facets.TOP)]
-    whole = " AND ".join(filter(None, [asked, *shown, seen_by(session, viewer)]))
+    top = "" if chosen.kind else fact(facets.TOP)
     least, before = _range(session, chosen)
-    wanted = {"asked": whole, "least": least, "before": min(before, after or _LAST)}
+    wanted = {"asked": asked or fact(facets.TOP), "least": least, "before": min(before, after or _LAST)}
+    if not chosen.only_one_copy and (found := _first_look(session, viewer, wanted, most, top=bool(top))):
+        return found
+    wanted["asked"] = " AND ".join(filter(None, [asked, top, seen_by(session, viewer)]))
     if chosen.only_one_copy:
         return _alone(session, viewer, wanted, most)
     keys = list(session.scalars(_HITS, wanted | {"most": most + 1}))
     return Page(_items(session, viewer, keys[:most]), keys[most - 1] if len(keys) > most else None)
+
+
+def _first_look(session: Session, viewer: User, wanted: dict[str, Any], most: int, *, top: bool) -> Page | None:
+    """The newest hits whosesoever, and of these what may be seen; None where that does not fill a page.
+
+    Rare words are answered here: to look each hit up in the long lists of whose photos there are costs more than to
+    look at the photos themselves.
+    """
+    keys = list(session.scalars(_HITS, wanted | {"most": GLANCE}))
+    items = _items(session, viewer, keys, top=top)
+    if len(items) > most:
+        return Page(items[:most], facets.key_of(items[most - 1].taken.timestamp(), items[most - 1].id))
+    return Page(items, None) if len(keys) < GLANCE else None
 
 
 def between(session: Session, viewer: User, ranges: Sequence[tuple[datetime, datetime]], most: int) -> list[list[Item]]:
@@ -87,12 +104,16 @@ def seen_by(session: Session, viewer: User) -> str:
     return "(" + " OR ".join([*choices, *(fact(facets.SHOWN_IN, album) for album in albums)]) + ")"
 
 
-def _items(session: Session, viewer: User, keys: Sequence[int], *, alone: bool = False) -> list[Item]:
+def _items(
+    session: Session, viewer: User, keys: Sequence[int], *, alone: bool = False, top: bool = False
+) -> list[Item]:
     """The photos of these places, in their order, as far as the viewer may see them."""
     ids = [facets.id_of(key) for key in keys]
     query = select(*_COLUMNS).where(Media.id.in_(bindparam("ids", expanding=True)), visible.by_person(viewer))
     if alone:
-        query = query.join(StoredFile, StoredFile.id == Media.file_id).where(StoredFile.copied.is_(False))
+        query = query.join(StoredFile, StoredFile.id == Media.file_id).where(_ALONE)
+    if top:
+        query = query.where(Media.stack_id.is_(None))
     rows: list[Item] = [Item(*row) for row in session.execute(query, {"ids": ids})]
     found = {item.id: item for item in rows}
     return [found[media_id] for media_id in ids if media_id in found]
@@ -103,7 +124,7 @@ def _alone(session: Session, viewer: User, wanted: dict[str, object], most: int)
     query = (
         select(Media.id, Media.taken)
         .join(StoredFile, StoredFile.id == Media.file_id)
-        .where(StoredFile.copied.is_(False))
+        .where(_ALONE)
         .limit(FEW_ALONE + 1)
     )
     alone = session.execute(query).all()
