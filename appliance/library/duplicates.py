@@ -26,6 +26,7 @@ class Look(NamedTuple):
     title: str
     favourite: bool
     rating: int
+    stack_id: int | None
     name: bytes
     size: int
     digest: bytes | None
@@ -65,9 +66,16 @@ def groups(session: Session, viewer: User, before: int | None = None) -> tuple[l
     looks = _looks(session, viewer, {media_id for pair in pairs for media_id in pair})
     found = [
         Group(sorted((looks[i] for i in together), key=lambda look: look.worth, reverse=True))
-        for together in _together((a, b) for a, b in pairs if a in looks and b in looks)
+        for together in _together(
+            (a, b) for a, b in pairs if a in looks and b in looks and not _as_one(looks[a], looks[b])
+        )
     ]
     return found, pairs[-1][0] if len(pairs) and _has_more(session, pairs[-1][0]) else None
+
+
+def _as_one(one: Look, other: Look) -> bool:
+    """A burst is shown as one already, and everybody knows that it looks the same."""
+    return (one.stack_id or one.id) == (other.stack_id or other.id)
 
 
 def _has_more(session: Session, media_id: int) -> bool:
@@ -76,7 +84,7 @@ def _has_more(session: Session, media_id: int) -> bool:
 
 
 def _looks(session: Session, viewer: User, ids: Collection[int]) -> dict[int, Look]:
-    columns = [getattr(Media, name) for name in Look._fields[:9]]
+    columns = [getattr(Media, name) for name in Look._fields[:10]]
     query = (
         select(*columns, StoredFile.name, StoredFile.size, StoredFile.digest)
         .join(StoredFile, StoredFile.id == Media.file_id)

@@ -16,7 +16,7 @@ from appliance.drives.layout import PREVIEWS
 from appliance.drives.mounts import Mount
 from appliance.durable import flush_filesystem
 from appliance.errors import ApplianceError
-from appliance.library import likeness, locating, room
+from appliance.library import likeness, locating, room, stacks
 from appliance.library.beneath import make_folder, open_beneath
 from appliance.library.catalogue import joined
 from appliance.library.contents import digest_of
@@ -137,6 +137,7 @@ def record(db: Database, made: Sequence[Made]) -> None:
                 same = (StoredFile.id == done.waiting.file_id, StoredFile.digest.is_(None))
                 session.execute(update(StoredFile).where(*same).values(digest=done.digest))
             likeness.note(session, done.waiting.media_id)
+            stacks.join(session, done.waiting.media_id)
 
 
 def make_all(sandbox: Sandbox, mounts: Sequence[Mount], items: Sequence[Waiting]) -> list[Made]:

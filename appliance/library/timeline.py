@@ -37,6 +37,7 @@ class Item(NamedTuple):
     preview: PreviewState
     placeholder: str
     favourite: bool  # its owner's
+    stack: str  # "live", "raw" or "burst" when others are shown with it as one (library.stacks)
 
     @property
     def shape(self) -> float:
@@ -84,6 +85,8 @@ class Detail:
     camera: str
     latitude: float | None
     longitude: float | None
+    place: str
+    country: str
     digest: bytes | None
     copies: Sequence[Copy]
 
@@ -96,11 +99,15 @@ class Detail:
 _COLUMNS = [_media.c[name] for name in Item._fields]
 _OLDER = tuple_(_media.c.taken, _media.c.id) < tuple_(bindparam("taken", type_=_media.c.taken.type), bindparam("id"))
 _NEWER = tuple_(_media.c.taken, _media.c.id) > tuple_(bindparam("taken", type_=_media.c.taken.type), bindparam("id"))
-_mine = select(*_COLUMNS).where(_media.c.user_id == bindparam("user_id"))
+_alone = _media.c.stack_id.is_(None)
+_mine = select(*_COLUMNS).where(_media.c.user_id == bindparam("user_id"), _alone)
 _down = (_media.c.taken.desc(), _media.c.id.desc())
+_every = select(*_COLUMNS).where(_media.c.user_id == bindparam("user_id"))
+_EVERY_FIRST = _every.order_by(*_down).limit(bindparam("most"))
+_EVERY_AFTER = _every.where(_OLDER).order_by(*_down).limit(bindparam("most"))
 _FIRST = _mine.order_by(*_down).limit(bindparam("most"))
 _AFTER = _mine.where(_OLDER).order_by(*_down).limit(bindparam("most"))
-_ours = select(*_COLUMNS).where(_media.c.shared == true())  # as its partial index says it
+_ours = select(*_COLUMNS).where(_media.c.shared == true(), _alone)  # as its partial index says it
 _OURS_FIRST = _ours.order_by(*_down).limit(bindparam("most"))
 _OURS_AFTER = _ours.where(_OLDER).order_by(*_down).limit(bindparam("most"))
 _OURS_BEFORE = _ours.where(_NEWER).order_by(_media.c.taken, _media.c.id).limit(bindparam("most"))
@@ -108,9 +115,15 @@ _BEFORE = _mine.where(_NEWER).order_by(_media.c.taken, _media.c.id).limit(bindpa
 
 
 def page(session: Session, user_id: int, after: Key | None = None, most: int = PAGE) -> list[Item]:
-    """A person's items, newest first, from the newest or after a key."""
+    """A person's items as the grid shows them (what belongs together as one), from the newest or after a key."""
     wanted = {"user_id": user_id, "most": most} | (after._asdict() if after else {})
     return [Item(*row) for row in session.connection().execute(_AFTER if after else _FIRST, wanted)]
+
+
+def every(session: Session, user_id: int, after: Key | None = None, most: int = PAGE) -> list[Item]:
+    """Like :func:`page`, but each item by itself: for programs that count."""
+    wanted = {"user_id": user_id, "most": most} | (after._asdict() if after else {})
+    return [Item(*row) for row in session.connection().execute(_EVERY_AFTER if after else _EVERY_FIRST, wanted)]
 
 
 def neighbours(session: Session, user_id: int, item: Item) -> tuple[int | None, int | None]:
@@ -183,6 +196,8 @@ def detail(session: Session, seen: ColumnElement[bool], media_id: int) -> Detail
             _media.c.camera,
             _media.c.latitude,
             _media.c.longitude,
+            _media.c.place,
+            _media.c.country,
         )
         .select_from(
             _media.join(_file, _file.c.id == _media.c.file_id).join(_folder, _folder.c.id == _file.c.folder_id)
@@ -208,6 +223,8 @@ def detail(session: Session, seen: ColumnElement[bool], media_id: int) -> Detail
         camera=row.camera,
         latitude=row.latitude,
         longitude=row.longitude,
+        place=row.place,
+        country=row.country,
         digest=row.digest,
         copies=copies,
     )

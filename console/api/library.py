@@ -128,7 +128,7 @@ def page(query: TimelineQuery) -> TimelinePage:
     most = max(1, min(query.limit, MOST))
     with station().db.reading() as session:
         owner = whose(session, me(), query.person).id
-        items = timeline.page(session, owner, _start(session, query), most)
+        items = timeline.every(session, owner, _start(session, query), most)
     last = str(timeline.Key(items[-1].taken, items[-1].id)) if len(items) == most else None
     return TimelinePage([item_view(item) for item in items], last)
 

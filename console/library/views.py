@@ -20,7 +20,7 @@ from werkzeug.datastructures import FileStorage
 from appliance.drives.mounts import mount_of
 from appliance.errors import ApplianceError, Invalid, NotFound
 from appliance.jobs.schedule import zone
-from appliance.library import previews, room, spool, timeline, visible
+from appliance.library import previews, room, spool, stacks, timeline, visible
 from appliance.library.albums import service as albums
 from appliance.library.arrivals import Arrival, Stored
 from appliance.library.beneath import open_beneath
@@ -105,6 +105,7 @@ def item(media_id: int) -> ResponseReturnValue:
     user = me()
     with station().db.reading() as session:
         found = timeline.detail(session, visible.by_person(user), media_id)
+        together = stacks.together(session, user, media_id)
         around = one.around(session, user, found)
         said = one.about(session, user, found)
     return show(
@@ -112,6 +113,7 @@ def item(media_id: int) -> ResponseReturnValue:
         "stage",
         detail=found,
         item=found.item,
+        together=together,
         newer=around.newer,
         older=around.older,
         within=around.within,
