@@ -9,6 +9,7 @@ filled with zeros, and the text at the end of the ZIP names it, which every ZIP 
 import os
 import stat
 import zipfile
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
@@ -24,6 +25,8 @@ from appliance.words import N_
 
 MOST = 20_000  # files: each takes some hundred bytes of memory until the end
 BLOCK = 1 << 20
+READ_AHEAD = 4 << 20  # bytes of a file that the drive reads while others are sent
+OPEN_AHEAD = 3  # files
 NOTE_SIZE = 4096  # bytes of the text at the end, whatever there is to say
 NAMED = 20  # files that the text names
 DEEPEST = 64
@@ -134,20 +137,21 @@ class Zip:
         """Its bytes.  Raises nothing for files that are lost on the way; the text at the end tells."""
         out = _Out()
         with zipfile.ZipFile(cast(IO[bytes], out), "w") as archive:
-            for part in self.parts:
-                yield from self._file(archive, out, part)
+            with _Ahead(self.parts) as ahead:
+                for part in self.parts:
+                    yield from self._file(archive, out, part, ahead)
             info = self._info(self.note, datetime.now(self.zone).timestamp(), NOTE_SIZE)
             with archive.open(info, "w") as entry:
                 text = self.say(len(self.parts), self.incomplete[:NAMED]).encode()[: NOTE_SIZE - 1]
                 entry.write(text.decode("utf-8", "ignore").encode().ljust(NOTE_SIZE - 1) + b"\n")
         yield from out.take()
 
-    def _file(self, archive: zipfile.ZipFile, out: "_Out", part: Part) -> Iterator[bytes]:
+    def _file(self, archive: zipfile.ZipFile, out: "_Out", part: Part, ahead: "_Ahead") -> Iterator[bytes]:
         info = self._info(part.name, part.modified, part.size)
         left = part.size
         with archive.open(info, "w", force_zip64=_is_long(part.size)) as entry:
             try:
-                for block in _read(part):
+                for block in _read(ahead.next(), part):
                     left -= len(block)
                     entry.write(block)
                     yield from out.take()
@@ -173,21 +177,56 @@ def _is_long(size: int) -> bool:
     return size * 1.05 > LIMIT  # as zipfile decides
 
 
-def _read(part: Part) -> Iterator[bytes]:
-    """As many bytes as were announced.  Raises NotFound or OSError when they are not the same any more."""
-    with room.opened(part.mount) as root:
-        fd = open_beneath(root, part.path, os.O_RDONLY | os.O_NONBLOCK)
+def _read(fd: int, part: Part) -> Iterator[bytes]:
+    """As many bytes as were announced; the drive reads on while they are sent.  Closes the file.
+
+    Raises NotFound or OSError when they are not the same any more.
+    """
     try:
-        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
         position = 0
         while position < part.size and (block := os.pread(fd, min(BLOCK, part.size - position), position)):
-            yield block
             position += len(block)
+            os.posix_fadvise(fd, position + READ_AHEAD - BLOCK, BLOCK, os.POSIX_FADV_WILLNEED)
+            yield block
         facts = os.fstat(fd)
         if (facts.st_size, facts.st_mtime) != (part.size, part.modified):
             raise NotFound(what="file")
     finally:
         os.close(fd)
+
+
+class _Ahead:
+    """The files of a ZIP, in turn; the next ones are open already, and the drive has begun to read them."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._waiting = iter(parts)
+        self._open: deque[int | Exception] = deque()
+
+    def __enter__(self) -> "_Ahead":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for fd in self._open:
+            if isinstance(fd, int):
+                os.close(fd)
+
+    def next(self) -> int:
+        """The next file, to be closed by whoever asked.  Raises OSError or ApplianceError."""
+        while len(self._open) < OPEN_AHEAD and (part := next(self._waiting, None)):
+            self._open.append(self._begin(part))
+        opened = self._open.popleft()
+        if isinstance(opened, Exception):
+            raise opened
+        return opened
+
+    def _begin(self, part: Part) -> int | Exception:
+        try:
+            with room.opened(part.mount) as root:
+                fd = open_beneath(root, part.path, os.O_RDONLY | os.O_NONBLOCK)
+            os.posix_fadvise(fd, 0, READ_AHEAD, os.POSIX_FADV_WILLNEED)
+        except (OSError, ApplianceError) as error:
+            return error
+        return fd
 
 
 class _Out:

@@ -19,6 +19,7 @@ from pathlib import Path
 from appliance.drives.layout import INCOMING
 
 FORM_LIMIT = "64m"  # of everything but uploads; the console has the same limit
+ZIPS = ("/files/zip", "/photos/zip", "/api/v1/folders/zip", "/api/v1/media/zip")
 YES_HOLDS_S = 2  # seconds that nginx may repeat a yes without asking
 SLOW_ANSWER_S = 3600  # hashing and flushing a file of many gigabytes on an old USB drive
 DEVICES = ("/dav/", "/remote.php/")  # where phone apps and file programs send files: WebDAV, and Nextcloud's
@@ -263,6 +264,23 @@ def _asking() -> str:
 """
 
 
+def _zip(path: str) -> str:
+    """A download that the console makes while it is sent: in large pieces, and never on our own disk."""
+    return f"""\
+    location = {path} {{
+      client_max_body_size {FORM_LIMIT};
+      gzip off;
+      proxy_buffer_size 64k;
+      proxy_buffers 4 512k;
+      proxy_busy_buffers_size 1m;
+      proxy_max_temp_file_size 0;
+      proxy_read_timeout 300s;
+{_to_console()}\
+      proxy_pass http://console;
+    }}
+"""
+
+
 def _console() -> str:
     """Everything else is the application's."""
     to_api = f"""\
@@ -288,6 +306,7 @@ def _console() -> str:
 {_to_console()}\
       proxy_pass http://console;
     }}
+{"".join(map(_zip, ZIPS))}\
     location = /live {{
       gzip off;
       proxy_buffering off;

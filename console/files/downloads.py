@@ -1,4 +1,4 @@
-"""ZIPs on their way to a browser: a few at a time, told how long they will be, and never kept by nginx."""
+"""ZIPs on their way to a browser: a few at a time, told how long they will be (nginx keeps none of it, web.nginx)."""
 
 import os
 import stat
@@ -69,7 +69,6 @@ def sent(parts: Sequence[Part], name: str, lost: Sequence[str] = ()) -> Response
     response.headers["Content-Length"] = str(archive.length)
     response.headers["Content-Disposition"] = dump_options_header("attachment", {"filename": safe_name(f"{name}.zip")})
     response.headers["Cache-Control"] = "private, no-store"
-    response.headers["X-Accel-Buffering"] = "no"  # or nginx would write to its disk what a slow reader has not taken
     return response
 
 
