@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from appliance.library import notes, sidecars
+from appliance.db import Database
+from appliance.drives.mounts import Mount
+from appliance.library import catalogue, notes, room, scan, sidecars
 from appliance.library.beneath import open_beneath
 from appliance.library.contents import digest_of
 from appliance.library.listing import Entry
@@ -72,6 +74,17 @@ def _read(folder: int, photo: bytes, name: bytes) -> Found | None:
             os.close(fd)
     except (OSError, sidecars.NotReadable):
         return None
+
+
+def heed(db: Database, mount: Mount, path: bytes) -> None:
+    """Let the row of a photo say what its sidecar does, when either of the two has just come.  Raises OSError."""
+    folder, _, name = path.rpartition(b"/")
+    listing = scan.listing_of(mount.path, folder)
+    with room.opened(mount) as root:
+        found = look(root, folder, listing.files, [entry for entry in listing.files if entry.name == name])
+    if found:
+        with db.writing() as session:
+            take(session, catalogue.folder_id(session, mount.drive_id, folder), found)
 
 
 def take(session: Session, folder_id: int, found: Mapping[bytes, Found]) -> None:

@@ -34,6 +34,7 @@ from appliance.library.taken import Taken, from_name, taken
 from appliance.places import Places
 
 ZONE_FOR_S = 30
+SIDECAR = b".xmp"
 ONE_DAY = timedelta(days=1)
 
 
@@ -70,11 +71,24 @@ class Ingest:
             finally:
                 os.close(fd)
             mount.check()
-            return self._committer.submit(
+            stored = self._committer.submit(
                 Flushed(
                     arrival, mount, root, folder, spool, facts.st_size, modified_ns, digest, found, when, self.zone()
                 )
             )
+        if arrival.folder or arrival.path:
+            self._heed_sidecar(mount, stored)
+        return stored
+
+    def _heed_sidecar(self, mount: Mount, stored: Stored) -> None:
+        """A program may send a photo and its sidecar, in either order; the upload is safe whatever comes of that."""
+        name = stored.path.rpartition(b"/")[2]
+        beside = os.fsencode(mount.path) + b"/" + stored.path + SIDECAR
+        if name.endswith(SIDECAR) or os.path.lexists(beside):
+            from appliance.library.beside import heed  # an XML parser that most stations never need here
+
+            with contextlib.suppress(ApplianceError, OSError):
+                heed(self.db, mount, stored.path)
 
     def zone(self) -> tzinfo:
         """The station's time zone; asked of the database twice a minute at most."""

@@ -387,3 +387,13 @@ def test_what_was_said_is_written_before_a_copy(db: Database, places: Places, tm
     bed.run()
     copied = bed.cold.path / "HOT-1/Anna/Photos/1.jpg.xmp"
     assert sidecars.read(copied.read_bytes()).change == ALL
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["photo first", "sidecar first"])
+def test_a_program_sends_a_photo_and_the_file_beside_it(home: Home, order: tuple[int, int]) -> None:
+    files = [("IMG_1.jpg", shot(1)), ("IMG_1.jpg.xmp", FOREIGN)]
+    for name, content in (files[number] for number in order):
+        home.door.take(home.hot, spooled(home.hot, content), arrival(home.anna, name, folder="From my camera"))
+    assert home.one() == Notes("The sea", "", False, 3, False, ("Sea", "summer"))
+    home.look()
+    assert home.one().title == "The sea" and not home.is_behind()
