@@ -12,6 +12,7 @@ from typing import Any
 
 from blake3 import blake3
 
+from appliance.backup import crashpoints
 from appliance.drives import layout
 from appliance.library.beneath import make_folder, open_beneath
 
@@ -51,10 +52,12 @@ class Shelf:
         index = {"format": FORMAT, **index}
         if is_new := index != self.index:
             self._flush()
+            crashpoints.reach("page_flushed")
             self._write(INDEX + ".new", (_START + as_script(index) + _END).encode(), flushed=True)
             os.rename(INDEX + ".new", INDEX, src_dir_fd=self._folder, dst_dir_fd=self._folder)
             os.fsync(self._folder)
             self._flush()
+            crashpoints.reach("page_named")
             self.index = index
         for name in set(self._there()) - named_by(index):
             os.unlink(name, dir_fd=self._folder)

@@ -147,7 +147,9 @@ def test_somebody_is_chosen_and_their_years_are_there(page: Page, serious: Calla
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_a_photo_is_found_opened_and_is_the_original(page: Page, drive: OldDrive) -> None:
+def test_a_photo_is_found_opened_and_is_the_original(
+    page: Page, drive: OldDrive, serious: Callable[[Page], list[str]]
+) -> None:
     page.get_by_role("link", name="Anna").click()
     page.get_by_role("searchbox").fill("grandma beach")
     expect(page.locator("#said")).to_have_text("1 photo found")
@@ -156,6 +158,7 @@ def test_a_photo_is_found_opened_and_is_the_original(page: Page, drive: OldDrive
     expect(dialog).to_contain_text("holidays")
     large = dialog.locator("img.large")
     expect(large).to_have_js_property("naturalWidth", 1200)
+    assert serious(page) == []
     link = dialog.get_by_role("link", name="Open the original").evaluate("link => link.href")
     assert bytes_at(link) == drive.originals["IMG_9001.jpg"]
     page.keyboard.press("Escape")
@@ -166,7 +169,7 @@ def test_a_photo_is_found_opened_and_is_the_original(page: Page, drive: OldDrive
     expect(page.get_by_text("Nothing found.")).to_be_visible()
 
 
-def test_the_strangest_names_are_only_names(wide: Page, drive: OldDrive) -> None:
+def test_the_strangest_names_are_only_names(wide: Page, drive: OldDrive, serious: Callable[[Page], list[str]]) -> None:
     wide.get_by_role("link", name="Anna").click()
     wide.locator(".cell").nth(1).click()
     seen: dict[str, bytes] = {}
@@ -180,6 +183,7 @@ def test_the_strangest_names_are_only_names(wide: Page, drive: OldDrive) -> None
     wide.goto(drive.address + "#/p/1/albums")
     wide.reload()
     expect(wide.get_by_role("link", name="Summer")).to_contain_text(EVIL)
+    assert serious(wide) == []
     wide.get_by_role("link", name="Summer").click()
     expect(wide.locator(".cell")).to_have_count(4)
 

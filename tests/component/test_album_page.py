@@ -20,7 +20,7 @@ from appliance.jobs.progress import Progress
 from appliance.places import Places
 from appliance.words import Message
 from tests.album_bed import Photos
-from tests.backup_bed import Bed, check_complete, check_invariants, loop_mount, unmount
+from tests.backup_bed import Bed, check_complete, check_invariants, killed_run, loop_mount, unmount
 from tests.component.loop_drives import let_others_pass
 from tests.hot_drive import hand_over
 
@@ -94,6 +94,27 @@ def test_a_copy_ends_with_a_page_a_sheet_and_a_manifest(bed: Bed) -> None:
     bed.run()
     assert (bed.cold.path / layout.ALBUM / "index.js").stat().st_mtime_ns == before
     check_complete(bed)
+
+
+@pytest.mark.parametrize("step", ["page_flushed", "page_named"])
+def test_killed_while_the_page_is_made_it_is_the_old_one_or_the_new_one(bed: Bed, step: str) -> None:
+    photos = Photos(bed.db, bed.hot)
+    anna = photos.person("Anna")
+    photos.add(anna, "1.jpg")
+    bed.run()
+    photos.add(anna, "2.jpg")
+    assert killed_run(bed, step) == -9
+    check_invariants(bed)
+    names = [path.rpartition("/")[2] for path in paths_on(bed.cold.path)]  # every file that the index names is there
+    assert names == (["1.jpg"] if step == "page_flushed" else ["1.jpg", "2.jpg"])
+    bed.run()
+    check_complete(bed)
+    assert len(paths_on(bed.cold.path)) == 2
+    behind = {
+        str(path.relative_to(bed.cold.path / layout.ALBUM)) for path in (bed.cold.path / layout.ALBUM).rglob("*.js")
+    }
+    (month,) = months(bed.cold.path)
+    assert behind == {"index.js", month["file"], *month["packs"]}  # type: ignore[misc]
 
 
 def test_somebody_s_file_is_not_replaced_where_capitals_do_not_count(bed: Bed) -> None:
