@@ -24,7 +24,7 @@ from appliance.jobs.schedule import time_zone_name
 from appliance.library import room
 from appliance.words import N_
 
-ROUND = 1000  # packs
+ROUND = 500  # packs
 ENOUGH = 64 << 20  # bytes that a pack and what goes with it may need, besides what uploads leave free
 
 
@@ -104,7 +104,7 @@ def _look(db: Database, shelf: Shelf, drive: Mount, role: DriveRole) -> _Round:
 
 def _month(shelf: Shelf, turn: _Round, number: int, month: Month, role: DriveRole) -> dict[str, Any]:
     year = number // 100
-    file = shelf.put(year, "photos", month.content)
+    file = shelf.put(year, "photos", month.content.encode())
     packs: list[str] = []
     for pack in pictures.packs_of(month.pictures) if role is DriveRole.COLD else ():
         name = name_of(year, "pictures", pictures.sign_of(pack)) if any(pack) else ""
@@ -121,7 +121,7 @@ def _month(shelf: Shelf, turn: _Round, number: int, month: Month, role: DriveRol
 def _albums(shelf: Shelf, albums: Sequence[rows.AlbumSeen]) -> list[dict[str, Any]]:
     described = []
     for album in albums:
-        file = shelf.put(max(item.month for item in album.items) // 100, "album", as_script(album.items))
+        file = shelf.put(max(item.month for item in album.items) // 100, "album", as_script(album.items).encode())
         about = {"title": album.title, "description": album.description, "owner": album.owner_id}
         described.append(about | {"count": len(album.items), "cover": list(album.items[-1]), "file": file})
     return described

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from appliance.album_page.rows import Photo
-from appliance.album_page.shelf import as_script
 from appliance.drives.mounts import Mount
 from appliance.library.beneath import open_beneath, open_root
 from appliance.library.models import PreviewState
@@ -53,11 +52,11 @@ class Packer:
         for root in self._roots.values():
             os.close(root)
 
-    def pack(self, pack: Sequence[Wanted]) -> tuple[list[Wanted], str]:
+    def pack(self, pack: Sequence[Wanted]) -> tuple[list[Wanted], bytes]:
         """What could be read, and the pack; 0 stands for a picture that is missing."""
         read = list(self._pool.map(self._read, pack))
         held = [picture if content else None for picture, content in zip(pack, read, strict=True)]
-        return held, as_script([b64encode(content).decode() if content else 0 for content in read])
+        return held, b"[" + b",".join(b'"%b"' % b64encode(content) if content else b"0" for content in read) + b"]"
 
     def _read(self, picture: Wanted) -> bytes:
         """A small picture; nothing where there is none (it can be made again)."""

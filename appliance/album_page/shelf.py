@@ -39,11 +39,11 @@ class Shelf:
         """Whether a file is there, whole, and named by the index."""
         return name in self._known
 
-    def put(self, year: int, kind: str, content: str, sign: bytes | None = None) -> str:
+    def put(self, year: int, kind: str, content: bytes, sign: bytes | None = None) -> str:
         """Keep ``kind(name, content)`` for the page; its name, which is made of ``sign``, else of the content."""
-        name = name_of(year, kind, content.encode() if sign is None else sign)
+        name = name_of(year, kind, content if sign is None else sign)
         if name not in self._known:
-            self._write(name, f'everpx.{kind}("{name}",{content}{_END}'.encode())
+            self._write(name, f'everpx.{kind}("{name}",'.encode(), content, _END.encode())
             self._known.add(name)
         return name
 
@@ -91,13 +91,13 @@ class Shelf:
             return {}
         return index if index["format"] == FORMAT else {}
 
-    def _write(self, name: str, content: bytes, *, flushed: bool = False) -> None:
+    def _write(self, name: str, *content: bytes, flushed: bool = False) -> None:
         place, _, last = name.rpartition("/")
         folder = make_folder(self._folder, place.encode())
         try:
             fd = open_beneath(folder, last.encode(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
             with os.fdopen(fd, "wb") as out:
-                out.write(content)
+                out.writelines(content)
                 out.flush()
                 if flushed:
                     os.fsync(fd)
