@@ -1,6 +1,6 @@
 """A copy of the database on every drive, so that a dead memory card costs five minutes.
 
-Without what would let a finder in: sign-ins, tokens, throttle counters and settings that are secret are left out.
+Without what would let a finder in: sign-ins, tokens, device passwords, throttle counters and secret settings stay out.
 Password hashes stay (argon2id), or nobody could sign in after a recovery.
 """
 
@@ -13,7 +13,7 @@ from appliance.drives import layout
 from appliance.drives.mounts import Mount
 from appliance.durable import flush_folder
 
-LEFT_OUT = ("sign_in", "api_token", "throttle")
+LEFT_OUT = ("sign_in", "api_token", "device_password", "throttle")
 NAME = "everpx.db"
 SECRET_SETTINGS = "key like '%password%' or key like '%secret%' or key like '%token%'"
 PAGES = 2000  # copied between two looks at the lock

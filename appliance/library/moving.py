@@ -93,6 +93,12 @@ def move(db: Database, user: User, places: Sequence[Place], target: Place) -> li
     return [Place(target.mount, path) for path in _move(db, user, target.mount, steps)] if steps else []
 
 
+def move_to(db: Database, user: User, mount: Mount, old: bytes, new: bytes) -> None:
+    """Give a file or folder exactly this path, whose folder is there.  Raises Invalid when something has it."""
+    folder, name = split(new)
+    _move(db, user, mount, [(old, folder, [name])])
+
+
 def _numbered(name: bytes) -> list[bytes]:
     return [os.fsencode(numbered(os.fsdecode(name), number)) for number in range(2, 20)]
 

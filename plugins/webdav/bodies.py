@@ -34,7 +34,7 @@ def store(changes: Changes, tree: Tree, parts: Parts, there: Entry | None) -> No
         room.check(body.mount, 0)
         place = Place(body.mount, tree.path_of(parts))
     else:
-        place = changes.target(tree, parts, request.content_length or 0)
+        place = changes.target(tree, parts, request.content_length or 0, there)
     if body is None:
         body = changes.receive(place.mount, request.stream.read)
     finish(changes, tree, place, body)

@@ -9,20 +9,17 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import func, select, update
 
 from appliance.db import Database
-from appliance.drives.layout import FAMILY
 from appliance.drives.mounts import Mount
 from appliance.errors import ApplianceError
 from appliance.library import bin as library_bin
-from appliance.library import catalogue, room, spool
+from appliance.library import catalogue, moving, room, spool
 from appliance.library.arrivals import Arrival, Stored
 from appliance.library.beneath import make_folder, open_beneath
 from appliance.library.ingest import Ingest
 from appliance.library.models import Folder, Media, StoredFile
-from appliance.library.placing import rename_new
 from appliance.library.uploads import LARGEST
 from appliance.people.models import User
 from plugins.webdav.models import WebdavChecksum
@@ -30,7 +27,6 @@ from plugins.webdav.tree import Entry, Parts, Place, Tree
 
 Read = Callable[[int], bytes]
 YOUNGEST = datetime(2107, 1, 1, tzinfo=UTC)  # the last year that exFAT knows
-SIDECAR = b".xmp"
 
 
 class Changes:
@@ -39,10 +35,10 @@ class Changes:
     def __init__(self, db: Database, door: Ingest) -> None:
         self.db, self.door = db, door
 
-    def target(self, tree: Tree, parts: Parts, size: int) -> Place:
+    def target(self, tree: Tree, parts: Parts, size: int, there: Entry | None) -> Place:
         """Where a file of this path is to be written: in place of the one that is there, else where there is room."""
         path = tree.path_of(parts)
-        if (there := tree.find(parts)) is not None and not there.is_folder:
+        if there is not None and not there.is_folder:
             room.check(there.place.mount, size)
             return there.place
         return Place(room.choose(tree.mounts, size), path)
@@ -77,7 +73,7 @@ class Changes:
 
     def make(self, tree: Tree, parts: Parts) -> None:
         """A new folder, where its parent is.  Raises FileExistsError."""
-        path, parent = tree.path_of(parts), tree.find(parts[:-1])
+        path, parent = tree.path_of(parts), tree.find(parts[:-1], known=False)
         mount = parent.place.mount if parent and parent.places else room.choose(tree.mounts, 0)
         room.check(mount, 0)
         with room.opened(mount) as root:
@@ -100,20 +96,17 @@ class Changes:
         """Rename; nothing has the new name.  A photo takes the file beside it along."""
         target = tree.path_of(parts)
         for place in entry.places:
-            if place.mount.read_only:
-                raise room.NotWritable(drive=place.mount.name)
-            moved = [(place.path, target)]
-            _rename(place.mount, place.path, target)
-            if not entry.is_folder and _try_rename(place.mount, place.path + SIDECAR, target + SIDECAR):
-                moved.append((place.path + SIDECAR, target + SIDECAR))
-            with self.db.writing() as session:
-                for old, new in moved:
-                    _move_rows(session, place.mount.drive_id, old, new, entry.is_folder)
+            with room.opened(place.mount) as root:  # the folder may be on another drive only
+                os.close(make_folder(root, target.rpartition(b"/")[0]))
+            moving.move_to(self.db, tree.user, place.mount, place.path, target)
+            if entry.is_folder:
+                self._touched(place.mount, place.path)
+                self._touched(place.mount, target)
 
     def copy(self, tree: Tree, entry: Entry, parts: Parts) -> Stored:
         """A file once more, under another name."""
         assert entry.facts is not None
-        place = self.target(tree, parts, entry.facts.st_size)
+        place = self.target(tree, parts, entry.facts.st_size, tree.find(parts, known=False))
         body = _copied(entry.place, place.mount)
         modified = datetime.fromtimestamp(int(entry.facts.st_mtime), UTC)
         return self.store(tree, place, body, modified, entry.row.digest if entry.row else None)
@@ -161,11 +154,6 @@ def used_by(db: Database, user: User) -> int:
         return int(session.scalar(asked.where(below)) or 0)
 
 
-def family(parts: Parts) -> bool:
-    """Whether a path is in what belongs to everybody."""
-    return parts[:1] == (FAMILY,)
-
-
 def _sensible(moment: datetime | None) -> datetime | None:
     """A date that every filesystem can keep."""
     return moment if moment is None or datetime(1980, 1, 2, tzinfo=UTC) <= moment < YOUNGEST else None
@@ -187,63 +175,3 @@ def _copied(source: Place, mount: Mount) -> Place:
         finally:
             os.close(original)
     return Place(mount, name)
-
-
-def _rename(mount: Mount, old: bytes, new: bytes) -> None:
-    with room.opened(mount) as root:
-        source = open_beneath(root, old.rpartition(b"/")[0], os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            target = make_folder(root, new.rpartition(b"/")[0])
-            try:
-                rename_new(source, old.rpartition(b"/")[2], target, new.rpartition(b"/")[2])
-                os.fsync(target)
-                os.fsync(source)
-            finally:
-                os.close(target)
-        finally:
-            os.close(source)
-
-
-def _try_rename(mount: Mount, old: bytes, new: bytes) -> bool:
-    try:
-        _rename(mount, old, new)
-    except (FileNotFoundError, FileExistsError):
-        return False
-    return True
-
-
-def _move_rows(session: Session, drive_id: int, old: bytes, new: bytes, is_folder: bool) -> None:
-    """The rows of what was renamed keep their numbers; what is copied at the new place is proven by the next run."""
-    if not is_folder:
-        old_folder, _, old_name = old.rpartition(b"/")
-        new_folder, _, new_name = new.rpartition(b"/")
-        source = catalogue.folder_id(session, drive_id, old_folder)
-        target = catalogue.folder_id(session, drive_id, new_folder)
-        _rename_row(session, source, target, StoredFile.name == old_name, new_name)
-        return
-    where = (Folder.drive_id == drive_id, catalogue.below(old))
-    rows = session.execute(select(Folder.id, Folder.path).where(*where)).all()
-    for number, path in rows:
-        target = catalogue.folder_id(session, drive_id, new + path[len(old) :])
-        _rename_row(session, number, target)
-        session.execute(
-            update(Folder).where(Folder.id.in_([number, target])).values(version=func.random(), fingerprint=None)
-        )
-    catalogue.folder_id(session, drive_id, new)
-
-
-def _rename_row(session: Session, source: int, target: int, which: object = None, name: bytes | None = None) -> None:
-    """Files of one folder become another's; rows that were left under the new names are of files long gone."""
-    moving = select(StoredFile.name).where(StoredFile.folder_id == source)
-    if name is not None:
-        stale, values = StoredFile.name == name, {"folder_id": target, "name": name, "copied": False}
-    else:
-        stale, values = StoredFile.name.in_(moving), {"folder_id": target, "copied": False}
-    session.execute(
-        delete(StoredFile).where(StoredFile.folder_id == target, stale),
-        execution_options={"synchronize_session": False},
-    )
-    wanted = update(StoredFile).where(StoredFile.folder_id == source).values(**values)
-    if which is not None:
-        wanted = wanted.where(which)  # type: ignore[arg-type]
-    session.execute(wanted, execution_options={"synchronize_session": False})

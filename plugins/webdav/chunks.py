@@ -1,9 +1,9 @@
 """Nextcloud's chunked upload, version 2: a folder, numbered pieces, and a MOVE of ``.file`` to where it belongs."""
 
 import re
+from html import escape
 from typing import Any
 from urllib.parse import unquote, urlsplit
-from xml.sax.saxutils import escape
 
 from flask import Response, request
 from flask.typing import ResponseReturnValue
@@ -14,7 +14,7 @@ from appliance.library.uploads import LARGEST
 from console.devices import owner
 from plugins.webdav import bodies
 from plugins.webdav.door import door
-from plugins.webdav.tree import Place, Tree, parts_in
+from plugins.webdav.tree import Entry, Place, Tree, parts_in
 
 WHOLE = ".file"
 FILES = "/remote.php/dav/files/"
@@ -73,11 +73,9 @@ def _store(tree: Tree, found: piece_sets.PieceSet) -> ResponseReturnValue:
     check_name(name)
     provider = provider_of(tree.user, FILES + name)
 
-    def put(at: str) -> None:
-        parts = parts_in(at)
+    def put(at: str, there: Entry | None) -> None:
         body, digest = found.assemble(_length() or None)
-        there = provider.tree.find(parts)
-        place = there.place if there is not None else Place(found.mount, provider.tree.path_of(parts))
+        place = there.place if there is not None else Place(found.mount, provider.tree.path_of(parts_in(at)))
         bodies.finish(door().changes, provider.tree, place, Place(found.mount, body), digest)
         found.discard()
 

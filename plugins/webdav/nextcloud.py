@@ -5,8 +5,8 @@ sharing between servers, no comments, no apps.
 """
 
 from collections.abc import Mapping
+from html import escape
 from typing import Any
-from xml.sax.saxutils import escape
 
 from flask import Blueprint, Response, current_app, g, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -27,10 +27,7 @@ from console.access import address, public
 from console.deliver import deliver
 from console.devices import for_devices, owner
 from console.station import station
-from plugins.webdav.changes import used_by
-from plugins.webdav.door import door
 from plugins.webdav.logins import Logins
-from plugins.webdav.tree import parts_in
 
 VERSION = (30, 0, 0)
 TEXT = ".".join(map(str, VERSION))
@@ -135,6 +132,9 @@ def capabilities() -> dict[str, Any]:
 
 
 def _about(user: User) -> dict[str, Any]:
+    from plugins.webdav.changes import used_by
+    from plugins.webdav.door import door
+
     tree = door().trees.of(user)
     free = sum(room.free(mount) for mount in tree.mounts if not mount.read_only)
     used = used_by(station().db, user)
@@ -170,6 +170,9 @@ def _as_xml(value: Any) -> str:
 def preview() -> ResponseReturnValue:
     """A small picture of a photo or video, by its number or its path."""
     if "file" in request.args:
+        from plugins.webdav.door import door
+        from plugins.webdav.tree import parts_in
+
         entry = door().trees.of(owner()).find(parts_in(request.args["file"]))
         file_id = entry.row.file_id if entry and entry.row else 0
     else:

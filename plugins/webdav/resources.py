@@ -48,12 +48,14 @@ class Provider(DAVProvider):  # type: ignore[misc]
         self.tree, self.changes, self.station = tree, changes, station
         self.set_share_path(share)
 
-    def get_resource_inst(self, path: str | None, environ: dict[str, Any]) -> "FileResource | FolderResource | None":
+    def get_resource_inst(
+        self, path: str | None, environ: dict[str, Any], *, known: bool = True
+    ) -> "FileResource | FolderResource | None":
         """What is at a path; the top has no parent."""
         if path is None:
             return None
         with told():
-            entry = self.tree.find(parts_in(path))
+            entry = self.tree.find(parts_in(path), known=known)
         return None if entry is None else self.resource(entry, environ)
 
     def resource(self, entry: Entry, environ: dict[str, Any]) -> "FileResource | FolderResource":
@@ -285,7 +287,7 @@ class FolderResource(_Resource, DAVCollection):  # type: ignore[misc]
         """An empty file, for a lock on a name."""
         parts = (*self.entry.parts, *parts_in(name))
         with told():
-            place = self.provider.changes.target(self.provider.tree, parts, 0)
+            place = self.provider.changes.target(self.provider.tree, parts, 0, None)
             body = self.provider.changes.receive(place.mount, lambda count: b"")
             self.provider.changes.store(self.provider.tree, place, body, None)
         return self.provider.get_resource_inst("/" + "/".join(parts), self.environ)

@@ -4,8 +4,7 @@ What the rows answer is asked of the rows; each hit is looked for on its drive b
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
-from xml.etree.ElementTree import Element
+from typing import TYPE_CHECKING, Any
 
 from flask import Response, request
 from flask.typing import ResponseReturnValue
@@ -17,6 +16,9 @@ from console.devices import owner
 from console.station import station
 from plugins.webdav.names import shown
 from plugins.webdav.tree import Parts
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 MOST = 1000
 DAV, OC = "{DAV:}", "{http://owncloud.org/ns}"
@@ -51,7 +53,7 @@ def report(share: str, path: str) -> ResponseReturnValue:
     return _told(found, [prop.tag for prop in question.iterfind(f"{DAV}prop/*")])
 
 
-def _question() -> Element | None:
+def _question() -> "Element | None":
     from wsgidav.dav_error import DAVError
     from wsgidav.util import parse_xml_body
 
@@ -96,7 +98,7 @@ def _told(found: Sequence[Parts], names: list[str]) -> ResponseReturnValue:
     return Response(xml_to_bytes(answer, pretty=False), 207, content_type="application/xml; charset=utf-8")
 
 
-def _condition(element: Element) -> Condition:
+def _condition(element: "Element") -> Condition:
     """One condition and what it is made of; what nobody here knows matches nothing."""
     made = _JOINTS.get(element.tag)
     if made is not None:

@@ -7,9 +7,9 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 from urllib.parse import unquote, urlsplit
-from xml.sax.saxutils import escape
 
 from wsgidav.dav_error import (
     HTTP_BAD_REQUEST,
@@ -29,8 +29,9 @@ from wsgidav.util import get_uri_parent
 
 from plugins.webdav.names import MOVED
 from plugins.webdav.resources import FileResource, Provider, told
+from plugins.webdav.tree import Entry
 
-Put = Callable[[str], None]  # makes the body the file at this path
+Put = Callable[[str, Entry | None], None]  # makes the body the file at this path, in place of that one
 SIGNS = "?;#"  # that wsgidav would read as the end of a destination
 CONFIG: dict[str, Any] = {"hotfixes": {}, "add_header_MS_Author_Via": True}
 
@@ -56,7 +57,7 @@ class Server(RequestServer):  # type: ignore[misc]
         """RFC 4918, 9.7; RFC 9110, 9.3.4."""
         path, provider = environ["PATH_INFO"], self._davProvider
         here = provider.get_resource_inst(path, environ)
-        parent = provider.get_resource_inst(get_uri_parent(path), environ)
+        parent = provider.get_resource_inst(get_uri_parent(path), environ, known=False)
         if "HTTP_CONTENT_ENCODING" in environ:
             self._fail(HTTP_NOT_IMPLEMENTED)
         if "HTTP_CONTENT_RANGE" in environ:
@@ -70,7 +71,7 @@ class Server(RequestServer):  # type: ignore[misc]
         self._evaluate_if_headers(here, environ)
         self._check_write_permission(here or parent, "0", environ)
         with self._write_transaction(here, environ), told():
-            self._put(path)
+            self._put(path, here.entry if here else None)
         stored = provider.get_resource_inst(path, environ)
         if stored is None:
             self._fail(HTTP_CONFLICT)  # somebody was quicker to take it away

@@ -1,7 +1,7 @@
 """The bin as Nextcloud's clients see it: ``trashbin/<person>/trash``; a MOVE to ``restore`` brings a thing back."""
 
+from html import escape
 from urllib.parse import quote
-from xml.sax.saxutils import escape
 
 from flask import Response, request
 from flask.typing import ResponseReturnValue

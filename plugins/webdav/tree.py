@@ -4,6 +4,7 @@ What is there is read from the drives, what is known of it from the rows.  A HOT
 everything: a sync client that saw a tree without its files would delete them on the computer.
 """
 
+import errno
 import os
 import stat
 import time
@@ -29,6 +30,7 @@ from plugins.webdav.names import BACK, BadName, shown, stored
 
 Parts = tuple[str, ...]
 GOOD_FOR_S = 1.0
+NOTHING_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV})  # on a drive that was just opened
 
 
 class Row(NamedTuple):
@@ -96,8 +98,8 @@ class Tree:
             return "/".join([FAMILY, *map(stored, parts[1:])]).encode()
         return "/".join([self.user.folder, *map(stored, parts)]).encode()
 
-    def find(self, parts: Parts) -> Entry | None:
-        """What has this path, None for nothing.  Raises DriveGone."""
+    def find(self, parts: Parts, *, known: bool = True) -> Entry | None:
+        """What has this path, None for nothing; with what is known of it if that is wanted.  Raises DriveGone."""
         try:
             path = self.path_of(parts)
         except BadName:
@@ -113,7 +115,8 @@ class Tree:
                 break
         if facts is None and parts not in ((), (FAMILY,)):
             return None
-        return self._known([Entry(parts, tuple(places), facts)])[0]
+        entry = Entry(parts, tuple(places), facts)
+        return self._known([entry])[0] if known else entry
 
     def members(self, folder: Entry) -> list[Entry]:
         """What is in a folder, in no order.  Raises DriveGone."""
@@ -179,7 +182,7 @@ def _facts(mount: Mount, path: bytes) -> os.stat_result | None:
         try:
             fd = open_beneath(root, path, os.O_PATH)
         except OSError as error:
-            if room.meaning(error, mount) is not None:
+            if error.errno not in NOTHING_THERE and room.meaning(error, mount) is not None:
                 raise
             return None
         try:

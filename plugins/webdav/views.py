@@ -1,6 +1,9 @@
-"""The addresses of WebDAV: ``/dav/``, and the two under which Nextcloud's clients know the same files."""
+"""The addresses of WebDAV: ``/dav/``, and the two under which Nextcloud's clients know the same files.
 
-from typing import Any
+What is behind them is imported when the first device comes: a station without one does not carry it.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, current_app, request, url_for
 from flask.blueprints import BlueprintSetupState
@@ -14,9 +17,10 @@ from console.access import csrf, public
 from console.deliver import deliver
 from console.devices import for_devices, owner
 from console.library.receiving import drain
-from plugins.webdav import bodies, chunks, nextcloud, search, trash
-from plugins.webdav.door import door
-from plugins.webdav.tree import parts_in
+from plugins.webdav import nextcloud
+
+if TYPE_CHECKING:
+    from plugins.webdav.tree import Entry
 
 blueprint = Blueprint("webdav_files", __name__)
 csrf.exempt(blueprint)  # only devices come here, by their password; a browser's cookie opens nothing
@@ -86,6 +90,8 @@ def plain(path: str) -> ResponseReturnValue:
 @for_devices
 def remote(path: str) -> ResponseReturnValue:
     """The same files as clients of Nextcloud know them, and ``webdav`` as ownCloud's first ones did."""
+    from plugins.webdav import chunks, search, trash
+
     kind, _, rest = path.partition("/")
     if kind == "webdav":
         return serve("/remote.php/webdav", rest)
@@ -115,15 +121,17 @@ def check_name(name: str) -> None:
 
 def serve(share: str, path: str) -> ResponseReturnValue:
     """One request on the tree of the device's owner."""
+    from plugins.webdav import bodies
+    from plugins.webdav.door import door
     from plugins.webdav.server import Server, answer, prepared
+    from plugins.webdav.tree import parts_in
 
     if request.method != "PUT" and (request.content_length or 0) > LARGEST_QUESTION:
         return "", 413
     provider = provider_of(owner(), share)
 
-    def put(at: str) -> None:
-        parts = parts_in(at)
-        bodies.store(door().changes, provider.tree, parts, provider.tree.find(parts))
+    def put(at: str, there: "Entry | None") -> None:
+        bodies.store(door().changes, provider.tree, parts_in(at), there)
 
     server = Server(provider, put)
     environ = prepared(request.environ | {"wsgi.input": request.stream}, provider, f"/{path}", owner().name)
@@ -135,6 +143,7 @@ def serve(share: str, path: str) -> ResponseReturnValue:
 
 def provider_of(user: User, share: str) -> Any:
     """The tree of a person under an address."""
+    from plugins.webdav.door import door
     from plugins.webdav.resources import Provider
 
     here = door()

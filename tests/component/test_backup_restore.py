@@ -17,6 +17,7 @@ from appliance.db import Database, now
 from appliance.drives import layout
 from appliance.drives.models import DriveRole
 from appliance.errors import NotFound
+from appliance.people.models import DevicePassword, User
 from appliance.places import Places
 from tests.backup_bed import Bed, files_below
 
@@ -262,13 +263,18 @@ def test_the_database_copy_opens_and_holds_no_way_in(bed: Bed) -> None:
         connection.exec_driver_sql(
             "insert into throttle (key, failures, last) values ('account:anna', 3, '2026-11-22 00:00:00')"
         )
+    with bed.db.writing() as session:
+        anyone = session.scalars(select(User)).first() or User(name="Anna", folder="Anna", password_hash="")
+        session.add(anyone)
+        session.flush()
+        session.add(DevicePassword(secret_hash="x", user_id=anyone.id, name="phone"))
     bed.write("Anna/more.jpg", b"more")
     bed.run()
     for drive in (bed.hot, bed.cold):
         copy = sqlite3.connect(drive.path / layout.STATION_COPY / "everpx.db")
         assert copy.execute("pragma integrity_check").fetchone() == ("ok",)
         assert copy.execute("select count(*) from cold_file").fetchone() == (14,)
-        for table in ("sign_in", "api_token", "throttle"):
+        for table in ("sign_in", "api_token", "device_password", "throttle"):
             assert copy.execute(f"select count(*) from {table}").fetchone() == (0,)
         copy.close()
     assert [path.name for path in (bed.cold.path / layout.STATION_COPY).iterdir()] == ["everpx.db"]
