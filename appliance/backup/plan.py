@@ -28,6 +28,7 @@ from appliance.library.models import Folder
 from appliance.library.scan import walk
 
 GROUP_FOLDERS, GROUP_FILES = 256, 4000  # compared per database snapshot
+SIDECAR = b".xmp"
 SAMPLES = 64
 NAMED = 200  # of what cannot be copied; the rest is counted
 UNREADABLE = "unreadable"  # beside the kinds of library.scan
@@ -43,6 +44,7 @@ class Numbers:
     held: int = 0  # files in the copy
     new: int = 0
     changed: int = 0
+    words: int = 0  # of those: files that say something of a photo beside them
     vanished: int = 0
     moved: int = 0  # of those: lie elsewhere on HOT, unchanged; counted only when the brake would ask
     bytes: int = 0  # to be copied
@@ -204,6 +206,7 @@ def _compare_folder(
             numbers.new += 1
         else:
             numbers.changed += 1
+            numbers.words += entry.name.endswith(SIDECAR)
             _sample(sheet, listing.path, entry.name)
         numbers.bytes += entry.size if can_hold(sheet.cold_filesystem, entry.size) else 0
     if listing.problem is not None and not difference.files:

@@ -105,6 +105,8 @@ def test_a_sheet_keeps_more_than_fits_in_its_memory(bed: Bed) -> None:
         (Numbers(files=70, held=100, vanished=25), (0, 0), True),
         (Numbers(files=9_950, held=10_000, vanished=50), (0, 0), False),  # enough files, but a small share
         (Numbers(files=100, held=100, changed=30), (0, 30), True),
+        (Numbers(files=100, held=100, changed=30, words=30), (0, 30), False),  # only what is said of photos
+        (Numbers(files=100, held=100, changed=30, words=30), (30, 30), True),  # that is noise now
         (Numbers(files=10_000, held=10_000, changed=40), (30, 40), True),  # few, but turned into noise
         (Numbers(files=10_000, held=10_000, changed=40), (4, 40), False),
         (Numbers(files=10, held=10, changed=3), (3, 3), False),  # too few to judge

@@ -397,3 +397,19 @@ def test_a_program_sends_a_photo_and_the_file_beside_it(home: Home, order: tuple
     assert home.one() == Notes("The sea", "", False, 3, False, ("Sea", "summer"))
     home.look()
     assert home.one().title == "The sea" and not home.is_behind()
+
+
+def test_a_new_tag_for_all_photos_does_not_stop_the_copy(db: Database, places: Places, tmp_path: Path) -> None:
+    bed = Bed(db, places, tmp_path / "hot", tmp_path / "cold")
+    anna = person(db)
+    for number in range(120):
+        bed.write(f"Anna/Photos/{number}.jpg", shot(1) + str(number).encode())
+    with db.reading() as session:
+        owners = index.Owners(session)
+    index.walk(bed.progress(), bed.hot, owners, ZoneInfo("UTC"))
+    for tag in ("Sea", "sun"):
+        with db.writing() as session:
+            notes.edit(session, anna, session.scalars(select(Media.id)).all(), Change(more=(tag,)))
+        assert "braked" not in bed.run()
+    copied = bed.cold.path / "HOT-1/Anna/Photos/7.jpg.xmp"
+    assert sidecars.read(copied.read_bytes()).change.tags == ("Sea", "sun")
