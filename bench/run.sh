@@ -8,11 +8,7 @@ mkdir -p "$(dirname "$results")"
 [ "$(id -u)" = 0 ] || { echo "Benchmarks mount drives: run this as root." >&2; exit 1; }
 PYTHONPATH="$here"
 export PYTHONPATH
-<<<<<<< HEAD
-for bench in idle library ingest backup offline_album zip; do
-=======
-for bench in idle library ingest webdav backup offline_album; do
->>>>>>> 29fabc4 (Devices carry less, rename as the file browser does, and leave no way in on a copy of the database)
+for bench in idle library ingest webdav backup offline_album zip; do
     echo "== $bench" >&2
     .venv/bin/python "bench/$bench.py" | tee -a "$results"
 done
