@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select, text
 from sqlalchemy.orm import Session
 
 from appliance.backup.catalogue import CHUNK, chunk
@@ -124,22 +124,25 @@ def _rows(session: Session, user: User, digests: Sequence[bytes]) -> list[_Row]:
     return found
 
 
+#: From the files to their copies and not the other way round: left alone, SQLite reads all a COLD drive holds.
+COLD = (
+    text(
+        """select s.id, c.cold_drive_id, c.proven from stored_file s cross join cold_file c
+        where s.id in :ids and c.cold_drive_id in :drives
+        and c.folder_id = s.folder_id and c.name = s.name and c.digest = s.digest"""
+    )
+    .bindparams(bindparam("ids", expanding=True), bindparam("drives", expanding=True))
+    .columns(StoredFile.id, ColdFile.cold_drive_id, ColdFile.proven)
+)
+
+
 def _cold(session: Session, ids: Sequence[int]) -> dict[int, dict[int, datetime]]:
     """Row -> COLD drive in good standing -> when it last proved these bytes."""
-    wanted = (
-        select(StoredFile.id, ColdFile.cold_drive_id, ColdFile.proven)
-        .join(
-            ColdFile,
-            (ColdFile.folder_id == StoredFile.folder_id)
-            & (ColdFile.name == StoredFile.name)
-            & (ColdFile.digest == StoredFile.digest),
-        )
-        .join(Drive, Drive.id == ColdFile.cold_drive_id)
-        .where(Drive.role == DriveRole.COLD, Drive.state == DriveState.ACTIVE)
-    )
+    good = select(Drive.id).where(Drive.role == DriveRole.COLD, Drive.state == DriveState.ACTIVE)
+    drives = list(session.scalars(good))
     found: dict[int, dict[int, datetime]] = defaultdict(dict)
     for at in range(0, len(ids), CHUNK):
-        for row_id, drive_id, proven in session.execute(wanted.where(StoredFile.id.in_(chunk(ids, at)))):
+        for row_id, drive_id, proven in session.execute(COLD, {"ids": chunk(ids, at), "drives": drives}):
             found[row_id][drive_id] = proven
     return found
 

@@ -184,6 +184,17 @@ def test_a_list_longer_than_a_page_is_counted_whole(house: House, monkeypatch: p
         assert audit.report(session, house.places, house.anna, phone.id).total == 21
 
 
+def test_copies_are_looked_up_one_by_one_however_much_a_cold_drive_holds(db: Database) -> None:
+    with db.reading() as session:
+        statement = str(
+            audit.COLD.bindparams(ids=[1], drives=[2]).compile(db.engine, compile_kwargs={"render_postcompile": True})
+        )
+        plan = session.connection().exec_driver_sql(f"explain query plan {statement}", (1, 2))
+        steps = [row[3] for row in plan]
+    assert steps[0].startswith("SEARCH s USING INTEGER PRIMARY KEY")
+    assert "uq_cold_file_place (cold_drive_id=? AND folder_id=? AND name=?)" in steps[1]
+
+
 # ---- the ledger ----
 
 
