@@ -209,7 +209,7 @@ def test_there_is_one_worker_per_station(worker: Running) -> None:
     assert worker.process.poll() is None
     assert service.worker_runs(worker.places)
     worker.stop(signal.SIGKILL)
-    assert not service.worker_runs(worker.places)
+    worker.until(lambda: not service.worker_runs(worker.places))  # a child that was just being started held it, too
 
 
 def test_four_jobs_run_at_once_and_the_rest_wait(worker: Running, tmp_path: Path) -> None:
@@ -258,9 +258,13 @@ def test_the_idle_worker_is_small_and_does_nothing(worker: Running) -> None:
     process = psutil.Process(worker.process.pid)
     worker.until(lambda: not process.children(), 40)
     time.sleep(worker_module.SETTLE_S + 2)
-    before = wakings(process)
-    time.sleep(5)
-    assert wakings(process) - before <= 2  # a device of somebody else's may come or go
+
+    def sleeps() -> bool:
+        before = wakings(process)
+        time.sleep(5)
+        return wakings(process) - before <= 2
+
+    worker.until(sleeps, 120)  # devices of other tests come and go meanwhile, and it hears of them
     assert process.memory_full_info().pss < 24_000_000
     loaded = Path(f"/proc/{process.pid}/maps").read_text()
     assert "sqlalchemy" not in loaded
