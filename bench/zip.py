@@ -53,8 +53,11 @@ def fill(folder: Path, count: int, size: int) -> None:
     os.sync()
 
 
-def cold() -> None:
-    """Nothing is in memory any more."""
+def cold(running: Station) -> None:
+    """Nobody else reads the drive (an index, previews), and nothing is in memory any more."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end and running.processes("jobs.worker", "broker.daemon", "console.serve", "nginx"):
+        time.sleep(0.5)
     os.sync()
     Path("/proc/sys/vm/drop_caches").write_text("3")
 
@@ -63,10 +66,10 @@ def compare(running: Station, folder: Path, what: str, rounds: int) -> None:
     """The station's MB/s and the drive's, round by round."""
     ratios, peaks, speeds = [], [], []
     for _ in range(rounds):
-        cold()
+        cold(running)
         drive = read_all(folder)
-        cold()
-        with Memory(lambda: running.processes("worker", "broker")) as memory:
+        cold(running)
+        with Memory(lambda: running.processes("worker", "broker", "jobs.runner", "jobs.tick", "lister")) as memory:
             zipped = download(running, folder)
         ratios.append(zipped / drive)
         peaks.append(memory.peak)
