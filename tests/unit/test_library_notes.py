@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import delete, select, update
 
+from appliance.backup import policy
 from appliance.db import Database
 from appliance.drives.mounts import Mount
 from appliance.errors import Invalid, NotFound
@@ -407,6 +408,8 @@ def test_a_new_tag_for_all_photos_does_not_stop_the_copy(db: Database, places: P
     with db.reading() as session:
         owners = index.Owners(session)
     index.walk(bed.progress(), bed.hot, owners, ZoneInfo("UTC"))
+    with db.writing() as session:
+        policy.BRAKE_FILES.set(session, 50)
     for tag in ("Sea", "sun"):
         with db.writing() as session:
             notes.edit(session, anna, session.scalars(select(Media.id)).all(), Change(more=(tag,)))
