@@ -18,6 +18,7 @@ GIVEN = (  # by the family to its drives, and by makers to their cameras
     "Blue-drive",
     "Green-drive",
     "Canon EOS DIGITAL REBEL",
+    "Canon EOS 350D DIGITAL",
 )
 
 
