@@ -6,6 +6,7 @@ import re
 #: What stays as it is in any language: names, formats, what is typed or read by programs.
 NAMES = [
     "Everpx",
+    "Family",
     "Nextcloud",
     "WebDAV",
     "iPhone",
