@@ -1,18 +1,22 @@
 """Albums: all of them, one with its photos, and what its owner may change: words, order, who sees it."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
+from sqlalchemy.orm import Session
 
 from appliance.db import now
 from appliance.errors import ApplianceError, Invalid
-from appliance.library import visible
+from appliance.library import search, visible
 from appliance.library.albums import links, service
+from appliance.library.albums.models import Album
 from appliance.library.albums.service import Place
-from appliance.library.timeline import key_in
+from appliance.library.filters import Filter
+from appliance.library.timeline import Item, key_in
 from appliance.people.models import User
 from console.access import by, me, signed_in
 from console.library import grid
@@ -54,7 +58,7 @@ def one(album_id: int) -> ResponseReturnValue:
     user, choosing = me(), "choose" in request.args
     with station().db.reading() as session:
         album = service.get(session, user, album_id)
-        items, last = service.page(session, album, visible.by_person(user), place_in(request.args.get("after")))
+        items, after = _photos_of(session, album, user)
         owner = session.get_one(User, album.user_id)
         members = service.shared_with(session, album)
         fillable = service.fillable(session, user)
@@ -63,11 +67,11 @@ def one(album_id: int) -> ResponseReturnValue:
         "more",
         album=album,
         items=[("", items)],
-        next=url_for(".one", album_id=album_id, after=place_text(last), choose=1 if choosing else None) if last else "",
+        next=url_for(".one", album_id=album_id, after=after, choose=1 if choosing else None) if after else "",
         shape=grid.shape,
         length=grid.length,
         caption=cache(grid.caption),
-        within=f"?album={album_id}",
+        within=f"?album={album_id}" if album.filter is None else "",
         choosing=choosing,
         nothing=not items and "after" not in request.args,
         owner=owner,
@@ -75,6 +79,18 @@ def one(album_id: int) -> ResponseReturnValue:
         fillable=fillable,
         may_add=any(each.id == album_id for each in fillable),
     )
+
+
+def _photos_of(session: Session, album: Album, user: User) -> tuple[Sequence[Item], str]:
+    """A page of its photos and what the next one comes after; a kept search's are what matches now."""
+    after = request.args.get("after")
+    if album.filter is None:
+        items, last = service.page(session, album, visible.by_person(user), place_in(after))
+        return items, place_text(last) if last else ""
+    found = search.page(
+        session, user, Filter.from_json(album.filter), int(after) if after and after.isdigit() else None
+    )
+    return found.items, str(found.next) if found.next else ""
 
 
 def place_text(place: Place) -> str:

@@ -89,6 +89,10 @@ def keep() -> ResponseReturnValue:
             raise Invalid({"name": N_("Give the search a name.")})
         if chosen.is_empty:
             raise Invalid({"name": N_("Choose something to search for first.")})
+        if request.form.get("as") == "album":
+            with station().db.writing() as session:
+                album = albums.create(session, user, name, chosen=chosen)
+            return done(gettext("The album always shows what matches."), "albums.one", album_id=album.id)
         with station().db.writing() as session:
             same = (SavedFilter.user_id == user.id, SavedFilter.name == name)
             session.execute(delete(SavedFilter).where(*same))

@@ -336,3 +336,30 @@ def test_chosen_photos_go_to_the_bin_with_their_words_and_come_back_with_them(ho
     home.lose_the_rows()
     home.look()
     assert sorted(said.title for said in home.said().values()) == ["", "", "Kept"]
+
+
+def test_a_kept_search_is_an_album_that_fills_itself(anna: Browser, home: Home) -> None:
+    ids = [home.send(number) for number in range(3)]
+    ready(home)
+    home.say(ids[0], Change(title="The lake"))
+    made = anna.post("/photos/search/keep", words="lake", name="Water", **{"as": "album"})
+    assert made.status_code == 303
+    with home.db.reading() as session:
+        album = session.scalars(select(Album)).one()
+    assert album.filter == {"words": "lake"}
+
+    def inside() -> set[int]:
+        page = anna.get(f"/albums/{album.id}").get_data(as_text=True)
+        return {number for number in ids if f"/photos/{number}/preview/" in page}
+
+    assert inside() == {ids[0]}
+    (opened,) = re.findall(rf'href="(/photos/{ids[0]}[^"/]*)"', anna.get(f"/albums/{album.id}").text)
+    assert anna.get(opened).status_code == 200
+    home.say(ids[2], Change(title="Another lake"))
+    assert inside() == {ids[0], ids[2]}
+    assert "what matches now" in anna.get("/albums/").get_data(as_text=True)
+    assert "Nothing matches now" not in anna.get(f"/albums/{album.id}").get_data(as_text=True)
+    refused = anna.post(f"/albums/{album.id}/links", days="7")
+    assert refused.status_code == 422 and "fills itself" in refused.get_data(as_text=True)
+    with home.db.reading() as session:
+        assert list(service.fillable(session, home.anna)) == []

@@ -67,8 +67,8 @@ def create(
         problems["days"] = N_("Choose how long the link holds.")
     if password and not SHORTEST_PASSWORD <= len(password) <= passwords.LONGEST:
         problems["password"] = Message(N_("Use at least {shortest} characters."), {"shortest": SHORTEST_PASSWORD})
-    if may_upload and album.filter is not None:
-        problems["may_upload"] = N_("This album fills itself.")
+    if album.filter is not None:  # what matches is each viewer's own question; a guest has none
+        problems["days"] = N_("This album fills itself. Put its photos in another album to show them to guests.")
     if (session.scalar(select(func.count()).where(PublicLink.album_id == album.id)) or 0) >= MOST:
         problems["days"] = N_("There are too many links to this album already. End one of them.")
     if problems:

@@ -15,9 +15,10 @@ from sqlalchemy.orm import Session
 
 from appliance.db import now
 from appliance.errors import Conflict, Invalid, NotFound
-from appliance.library import notes, visible
+from appliance.library import notes, search, visible
 from appliance.library.albums.album_text import LONGEST_TITLE, MOST_ITEMS
 from appliance.library.albums.models import Album, AlbumItem, AlbumMember, PublicLink
+from appliance.library.filters import Filter
 from appliance.library.models import Media, PreviewState, StoredFile
 from appliance.library.timeline import Item
 from appliance.people.models import User, UserState
@@ -41,7 +42,7 @@ class Glance:
 
     album: Album
     owner: str
-    count: int
+    count: int | None  # None: as many as match
     cover: int | None  # a photo with a preview
     members: int
     links: int
@@ -80,6 +81,10 @@ def _glance(session: Session, person: User, album: Album, owner: str) -> Glance:
     def count(table: type[AlbumMember] | type[PublicLink]) -> int:
         return session.scalar(select(func.count()).select_from(table).where(table.album_id == album.id)) or 0
 
+    if album.filter is not None:
+        items = search.page(session, person, Filter.from_json(album.filter)).items
+        found = next((item.id for item in items if item.preview is PreviewState.READY), None)
+        return Glance(album, owner, None, found, count(AlbumMember), 0)
     seen = _inside(album.id, visible.by_person(person))
     ready = select(Media.id).select_from(AlbumItem).join(Media).where(seen, Media.preview == PreviewState.READY)
     cover = session.scalar(ready.order_by(case((Media.id == album.cover_id, 0), else_=1), Media.taken.desc()).limit(1))
@@ -143,9 +148,10 @@ def neighbours(
 # ---- changing
 
 
-def create(session: Session, person: User, title: str, description: str = "") -> Album:
-    """A new album, empty.  Raises Invalid."""
-    album = Album(uuid=str(uuid.uuid4()), user_id=person.id, **_words(title, description))
+def create(session: Session, person: User, title: str, description: str = "", chosen: Filter | None = None) -> Album:
+    """A new album, empty; with ``chosen`` one that always holds what matches.  Raises Invalid."""
+    kept = chosen.as_json() if chosen is not None else None
+    album = Album(uuid=str(uuid.uuid4()), user_id=person.id, filter=kept, **_words(title, description))
     session.add(album)
     session.flush()
     notes.start_writing(session)
