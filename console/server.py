@@ -7,6 +7,7 @@ that the whole station may use when idle.  nginx in front takes slow clients, la
 
 import gc
 import os
+import selectors
 import time
 from typing import Any
 
@@ -33,6 +34,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def notify(self) -> None:
         """There is no master to tell that this process lives."""
+
+    def init_signals(self) -> None:
+        """Let a signal end the sleep: whichever thread the kernel hands it to, Python writes into this pipe."""
+        super().init_signals()
+        self.poller.register(self.PIPE[0], selectors.EVENT_READ, lambda pipe: os.read(pipe, 4096))
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Until a connection, an answer, a signal, or the end of a connection's patience."""

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import pwd
+import select
 import signal
 import socket
 import socketserver
@@ -94,6 +95,22 @@ class Daemon(socketserver.ThreadingUnixStreamServer):
             os.chown(path, 0, group)
         self.server_activate()
 
+    def serve(self) -> None:
+        """Until told to stop; wakes for calls and signals only.
+
+        The kernel may hand a signal to any thread.  Python only notes it there, and this thread, which has to act on
+        it, would sleep on: so it waits for the wake-up socket as well.
+        """
+        wake, woken = socket.socketpair()
+        woken.setblocking(False)
+        signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
+        while True:
+            ready = select.select([self.socket, wake], [], [])[0]
+            if wake in ready:
+                wake.recv(4096)
+            if self.socket in ready:
+                self.handle_request()
+
 
 def peer(connection: socket.socket) -> tuple[int, int, int]:
     """(pid, uid, gid) of the other end, as the kernel knows it."""
@@ -124,7 +141,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     log.info("ready, verbs: %s", ", ".join(sorted(protocol.VERBS)))
-    daemon.serve_forever(poll_interval=86_400)  # wakes for calls and signals only
+    daemon.serve()
 
 
 def _stop(*_: object) -> None:

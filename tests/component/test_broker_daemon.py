@@ -17,6 +17,7 @@ from appliance.broker import protocol
 from appliance.broker.client import Refusal, SocketBroker
 from appliance.errors import BrokerUnavailable
 from tests.component.loop_drives import let_others_pass
+from tests.signals import hand_to_thread, other_threads
 
 pytestmark = pytest.mark.component
 
@@ -225,3 +226,14 @@ def test_the_socket_left_by_a_killed_daemon_is_replaced(daemon: Daemon, tmp_path
             time.sleep(0.05)
     again.process.terminate()
     again.process.wait(10)
+
+
+def test_a_signal_that_another_thread_gets_ends_it_all_the_same(daemon: Daemon) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.connect(str(daemon.socket))  # its thread waits for a request
+        end = time.monotonic() + 5
+        while not (threads := other_threads(daemon.process.pid)):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        hand_to_thread(daemon.process.pid, threads[0], signal.SIGTERM)
+        assert daemon.process.wait(5) == 0
