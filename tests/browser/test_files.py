@@ -68,7 +68,7 @@ def test_on_a_phone_a_long_touch_chooses_and_a_deletion_is_undone(
         locale="en-GB", viewport=PHONE, has_touch=True, base_url=station.url, storage_state=station.states["Ben"]
     )
     page = context.new_page()
-    new_folder(page, "Phone")
+    new_folder(page, "Pocket")
     add(page, tmp_path, "one.txt", "two.txt")
     row = page.locator("[data-rows] > li").first
     row.dispatch_event("touchstart", {"touches": []})
@@ -77,10 +77,10 @@ def test_on_a_phone_a_long_touch_chooses_and_a_deletion_is_undone(
     expect(page.get_by_text("1 chosen")).to_be_visible()
     page.get_by_role("button", name="Delete").click()
     expect(page.get_by_text("1 thing is in the bin.")).to_be_visible()
-    assert [path.name for path in (station.hot / "Family/Phone").iterdir()] == ["two.txt"]
+    assert [path.name for path in (station.hot / "Family/Pocket").iterdir()] == ["two.txt"]
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_text("1 thing is back.")).to_be_visible()
-    assert len(list((station.hot / "Family/Phone").iterdir())) == 2
+    assert len(list((station.hot / "Family/Pocket").iterdir())) == 2
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing is cut off"
     context.close()
 

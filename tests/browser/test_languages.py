@@ -12,13 +12,14 @@ from tests.browser.test_axe import crawl
 from tests.english import english
 
 SPEAKS = {"Accept-Language": "zh-CN,zh;q=0.9"}  # also where no page asks, but the crawl
-GIVEN = (  # by the family to its drives, and by makers to their cameras
+GIVEN = (  # by the family to its drives, folders, photos and albums, and by makers to their cameras
     "The blue drive",
     "The green drive",
     "Blue-drive",
     "Green-drive",
     "Canon EOS DIGITAL REBEL",
     "Canon EOS 350D DIGITAL",
+    *("Desk", "Pocket", "Plain", "A day at the sea", "For guests"),
 )
 
 
