@@ -34,6 +34,7 @@ log = logging.getLogger("everpx.adoption")
 #: The copy was made during a run: its job, and what else waited there, is not this box's to go on with.
 END_JOBS = """update job set state = 'CANCELLED', pid = null, finished = strftime('%Y-%m-%d %H:%M:%f', 'now')
     where state in ('WAITING', 'RUNNING', 'PAUSED', 'INTERRUPTED')"""
+SCRATCH = "taking-over-"  # folders in which a copy is looked at; a power cut may leave one
 NEVER_COPIED = ("alembic_version", "sqlite_sequence")
 
 
@@ -130,7 +131,9 @@ def _newest(places: Places, broker: Broker) -> Iterator[tuple[str, Path]]:
     stations = {sign.station_id for sign in signs(places)}
     if not stations:
         raise NothingToTakeOver()
-    with tempfile.TemporaryDirectory(dir=places.data, prefix="taking-over-") as scratch:
+    for left in places.data.glob(f"{SCRATCH}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=places.data, prefix=SCRATCH) as scratch:
         copy = Path(scratch) / "everpx.db"
         with rescue.within_reach(places, broker, stations) as tags:
             station_id = _fetch(places, tags, copy)

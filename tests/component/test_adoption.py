@@ -99,12 +99,14 @@ def test_from_cold_alone_a_wiped_station_is_whole_again(station: Station, family
     station.loops.pull("hot")
     station.look()
     assert [sign.tag for sign in adoption.signs(station.places)] == ["COLD-1"]
+    (station.places.data / f"{adoption.SCRATCH}cut-off").mkdir()  # the plug was pulled while somebody looked
     seen = adoption.look(station.db, station.root, station.places, code, HERE)
     assert (seen.people, seen.admins, seen.photos, seen.albums) == (("Anna", "Ben"), ("Anna",), 12, 1)
     adoption.take_over(
         station.db, station.root, station.places, code=code, name="anna", password=PASSWORD, address=HERE
     )
     assert items(station.db) == before
+    assert not list(station.places.data.glob(f"{adoption.SCRATCH}*"))
     with station.db.writing() as session:
         sign_ins.sign_in(session, "Ben", PASSWORD + " too", HERE, "")
         assert sum(session.scalars(select(MediaMonth.count))) == 12
