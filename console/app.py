@@ -3,13 +3,15 @@
 import hashlib
 import ipaddress
 import os
+from contextlib import suppress
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, abort, current_app, redirect, request, url_for
+from flask import Flask, Response, abort, current_app, redirect, request, url_for
 from sqlalchemy import func, select
+from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter, Map
 
@@ -29,6 +31,7 @@ HOST_NAMES = Setting(
     N_("Names of this station"),
     help=N_("Names, apart from its addresses and names ending in .local, under which the console may be opened."),
 )
+BLOCK = 1 << 20
 FORM_LIMIT = 64 * 1024 * 1024  # bytes; larger files come by the resumable upload, which does not pass here
 
 
@@ -65,6 +68,7 @@ def create_app(here: Places | None = None, broker: Broker | None = None) -> Flas
     app.extensions["everpx.watcher"] = live.Watcher(db, here.inventory)
     app.before_request(_known_host)
     app.before_request(_claimed)
+    app.after_request(_hear_out)
     access.install(app)
     translate.install(app)
     shell.install(app)
@@ -150,6 +154,21 @@ def _claimed() -> Any:
     if request.path.startswith(("/api/", "/internal/", "/live", "/metrics")):
         return {"error": "not_claimed", "message": "This station has no owner yet.", "hint": ""}, 403
     return redirect(url_for("wizard.claim_page"))
+
+
+def _hear_out(response: Response) -> Response:
+    """Read what is left of a body that nobody wanted.
+
+    Closing the connection on it would make nginx lose the answer while it still sends, and kept open, the rest would be
+    taken for the next request.
+    """
+    if request.content_length or "Transfer-Encoding" in request.headers:
+        request.max_content_length = None
+        left = FORM_LIMIT
+        with suppress(HTTPException, OSError):  # the sender is gone
+            while left > 0 and (block := request.stream.read(min(BLOCK, left))):
+                left -= len(block)
+    return response
 
 
 def station_is_claimed() -> bool:

@@ -18,8 +18,6 @@ from appliance.library.pieces import ALGORITHMS, Check
 from appliance.library.uploads import Uploads
 from appliance.words import N_
 
-DRAINED = 8 << 20  # bytes of an unwanted body that are read, so that the connection can be used again
-
 
 def uploads() -> Uploads:
     """This process's uploads, and through them its door."""
@@ -31,13 +29,6 @@ def body_on(mount: Mount) -> bytes | None:
     """The name of the body that nginx has put on this drive."""
     path = request.headers.get("X-Everpx-Body-File", "")
     return spool.body_name(mount, path) if path and current_app.config["BEHIND_NGINX"] else None
-
-
-def drain() -> None:
-    """Read what is left of an unwanted body: unread, it would be taken for the connection's next request."""
-    left = DRAINED
-    while left > 0 and (block := request.stream.read(min(spool.BLOCK, left))):
-        left -= len(block)
 
 
 def number(header: str) -> int:

@@ -3,7 +3,7 @@
 import base64
 import binascii
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, request
 from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 from werkzeug.http import http_date
@@ -17,7 +17,7 @@ from appliance.words import N_
 from console.access import me, public, signed_in
 from console.api import auth
 from console.library import files
-from console.library.receiving import body_on, checksum, digest_in, drain, moment, number, uploads
+from console.library.receiving import body_on, checksum, digest_in, moment, number, uploads
 from console.station import Station
 
 blueprint = Blueprint("tus", __name__)
@@ -56,8 +56,6 @@ def _tus_headers(response: Response) -> Response:
     if request.path.startswith("/api/v1/uploads"):
         response.headers["Tus-Resumable"] = VERSION
     response.headers["Cache-Control"] = "no-store"
-    if response.status_code >= 400 and not current_app.config["BEHIND_NGINX"]:
-        drain()
     return response
 
 

@@ -5,7 +5,7 @@ What is behind them is imported when the first device comes: a station without o
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Response, current_app, request, url_for
+from flask import Blueprint, Response, request, url_for
 from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 from werkzeug.routing import PathConverter
@@ -16,7 +16,6 @@ from appliance.people.names import folded
 from console.access import csrf, public
 from console.deliver import deliver
 from console.devices import for_devices, owner
-from console.library.receiving import drain
 from plugins.webdav import nextcloud
 
 if TYPE_CHECKING:
@@ -56,8 +55,6 @@ def _any_length() -> None:
 @blueprint.after_request
 def _tidy(response: Response) -> Response:
     response.headers.setdefault("DAV", "1, 2")
-    if response.status_code >= 400 and not current_app.config["BEHIND_NGINX"]:
-        drain()
     return response
 
 

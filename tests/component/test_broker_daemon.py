@@ -63,6 +63,9 @@ def fail(request: Word) -> dict[str, object]:
 '''
 
 
+ACCEPTS = "00010000"  # the flag of a listening socket in /proc/net/unix (__SO_ACCEPTCON)
+
+
 class Daemon:
     """A running root daemon with the verbs above."""
 
@@ -79,10 +82,15 @@ class Daemon:
                 stderr=out,
             )
         end = time.monotonic() + 15
-        while not self.socket.exists():
+        while not self.listens():
             assert self.process.poll() is None and time.monotonic() < end, self.log.read_text()
             time.sleep(0.02)
         self.ask = SocketBroker(self.socket)
+
+    def listens(self) -> bool:
+        """Whether the kernel takes connections; the socket has its name a moment earlier."""
+        lines = Path("/proc/net/unix").read_text().splitlines()
+        return any(line.endswith(f" {self.socket}") and line.split()[3] == ACCEPTS for line in lines)
 
     def raw(self, content: bytes) -> bytes:
         """What comes back for these bytes."""
