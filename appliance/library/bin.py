@@ -26,12 +26,13 @@ from appliance.db import Database, UtcTime, now
 from appliance.drives.layout import BIN, FAMILY
 from appliance.drives.mounts import Mount
 from appliance.errors import NotFound
+from appliance.jobs import service as jobs
 from appliance.library import catalogue, index, room, spool
 from appliance.library.beneath import make_folder, open_beneath
 from appliance.library.models import BinnedFile, Media, StoredFile, Tombstone
 from appliance.library.placing import place, rename_new
 from appliance.settings import Setting
-from appliance.words import N_
+from appliance.words import N_, Message
 
 KEEP_DAYS = Setting(
     "library.bin_days",
@@ -236,7 +237,7 @@ def bring_back(db: Database, mount: Mount, row: BinnedFile) -> BroughtBack:
     """Undo a deletion: rename it back, under a number where its name is taken.  Raises NotFound, DriveGone.
 
     Cut after the rename, the row names what is no longer in the bin, and the walk over the drive finds the file.
-    What was in a folder appears in the library with the next walk.
+    What was in a folder is in the library at once; of a very large one the rest is found by a walk that begins now.
     """
     if mount.read_only:
         raise room.NotWritable(drive=mount.name)
@@ -257,9 +258,17 @@ def bring_back(db: Database, mount: Mount, row: BinnedFile) -> BroughtBack:
     with db.writing() as session:
         never_mind(session, row)
         catalogue.look_anew(session, mount.drive_id, folder)
+    path = catalogue.joined(folder, placed)
     if not is_folder:
         index.look_at(db, mount, folder)
-    return BroughtBack(catalogue.joined(folder, placed), is_folder)
+    elif not index.look_below(db, mount, path):
+        _look_through(db)
+    return BroughtBack(path, is_folder)
+
+
+def _look_through(db: Database) -> None:
+    with db.writing() as session, contextlib.suppress(jobs.AlreadyRunning):
+        jobs.start(session, index.JOB, title=Message(N_("Looking through the drives")), lock=index.JOB)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
 from appliance.db import now
+from appliance.drives.layout import FAMILY
 from appliance.library.models import Folder, Media, MediaKind, PreviewState, StoredFile, Upload
 from appliance.library.taken import Taken
 
@@ -59,6 +60,11 @@ def folder_id(session: Session, drive_id: int, path: bytes) -> int:
     return found
 
 
+def is_family(folder: bytes) -> bool:
+    """Whether a folder is the family's or below it: what lies there is everybody's."""
+    return folder.partition(b"/")[0] == FAMILY.encode()
+
+
 def folder_row(session: Session, drive_id: int, path: bytes) -> Folder:
     """A folder's row, which is made if there is none."""
     return session.get_one(Folder, folder_id(session, drive_id, path))
@@ -93,10 +99,16 @@ _NEW_MEDIA = insert(_media)
 _RECORD_MEDIA = _NEW_MEDIA.on_conflict_do_update(
     index_elements=["file_id"], set_={name: _NEW_MEDIA.excluded[name] for name in _MEDIA_FACTS}
 ).returning(_media.c.id)
+_SHARE = update(_media).where(_media.c.id == bindparam("media_id"), _media.c.shared.is_(False)).values(shared=True)
 
 
-def record_media(session: Session, *, file_id: int, user_id: int, kind: MediaKind, taken: Taken, zone: tzinfo) -> int:
-    """Put a file into a person's timeline; returns its id.  Its preview is made later."""
+def record_media(
+    session: Session, *, file_id: int, user_id: int, kind: MediaKind, taken: Taken, zone: tzinfo, folder: bytes
+) -> int:
+    """Put a file into a person's timeline; returns its id.  Its preview is made later.
+
+    In the family's ``folder`` it is "ours" at once.  The folder itself says so after a lost database, hence no sidecar.
+    """
     shown = taken.moment.astimezone(zone)
     row = {
         "file_id": file_id,
@@ -110,6 +122,8 @@ def record_media(session: Session, *, file_id: int, user_id: int, kind: MediaKin
         "placeholder": "",
     }
     recorded: int = session.connection().scalars(_RECORD_MEDIA, row).one()
+    if is_family(folder):
+        session.connection().execute(_SHARE, {"media_id": recorded})
     return recorded
 
 
@@ -177,6 +191,12 @@ def below(path: bytes) -> ColumnElement[bool]:
     """Folders at ``path`` and below it, on whichever drive."""
     after, end = path + b"/", path + b"0"  # "0" comes right after "/"
     return or_(Folder.path == path, and_(Folder.path >= after, Folder.path < end))
+
+
+def bytes_below(session: Session, drives: Sequence[int], tops: Sequence[bytes]) -> int:
+    """How much all files at and below these folders hold, as far as the library knows them."""
+    total = select(func.coalesce(func.sum(Folder.bytes), 0)).where(Folder.drive_id.in_(drives))
+    return session.scalar(total.where(or_(*map(below, tops)))) or 0
 
 
 def files_at(drive_id: int, path: bytes) -> Select[int]:

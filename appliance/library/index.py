@@ -6,6 +6,7 @@ a time, each in its own transaction, so that a cut costs one folder, and the mem
 """
 
 import os
+import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any, NamedTuple
@@ -28,9 +29,11 @@ from appliance.library.taken import Taken, from_name, taken
 from appliance.people.models import Role, User, UserState
 from appliance.words import N_, Message
 
+JOB = "library.index"
 HASH_SHARE = (20, 100)  # of the bar; the walk fills what is before
 HASH_BATCH = 64
 SMALL = 32 << 20  # bytes that somebody who looks at a page may wait for
+PATIENCE_S = 5.0  # and how long
 
 
 class Seen(NamedTuple):
@@ -100,13 +103,46 @@ def look_at(db: Database, mount: Mount, path: bytes) -> None:
         owners, here = Owners(session), zone(session)
     with room.opened(mount) as root:
         listing = scan.listing_of(mount.path, path)
-        if listing.problem is not None:
-            return
-        _compare(db, mount, listing, owners, here, {"new": 0, "gone": 0, "unreadable": 0})
-        small = (Folder.path == path, StoredFile.size <= SMALL)
-        waiting = _without_digest(db, mount.drive_id, 0, *small)
-        read = [(file_id, size, at, _read(root, name, size, at)) for file_id, name, size, at in waiting]
+        if listing.problem is None:
+            _compare(db, mount, listing, owners, here, {"new": 0, "gone": 0, "unreadable": 0})
+            _hash_small(db, mount, root, path)
+
+
+def look_below(db: Database, mount: Mount, path: bytes, seconds: float = PATIENCE_S) -> bool:
+    """The same for a folder and all that is in it, as far as somebody waits; False when a walk has to do the rest.
+
+    First every row, so that all of it is seen, then the reading of what is small.  Raises DriveGone.
+    """
+    end = time.monotonic() + seconds
+    with db.reading() as session:
+        owners, here = Owners(session), zone(session)
+    waiting, seen = [path], list[bytes]()
+    with room.opened(mount) as root:
+        while waiting and time.monotonic() < end:
+            found = scan.folder_of(os.fsencode(mount.path), mount.device_number, waiting.pop())
+            if found is None:
+                continue
+            listing, folders = found
+            if listing.problem is not None:
+                return False
+            _compare(db, mount, listing, owners, here, {"new": 0, "gone": 0, "unreadable": 0})
+            waiting += [catalogue.joined(listing.path, name) for name in folders]
+            seen.append(listing.path)
+        complete = not waiting
+        for folder in seen:
+            if time.monotonic() >= end:
+                return False
+            complete &= _hash_small(db, mount, root, folder)
+    return complete
+
+
+def _hash_small(db: Database, mount: Mount, root: int, path: bytes) -> bool:
+    """Read up to HASH_BATCH small files of a folder that nobody has read; whether that was all of them."""
+    waiting = _without_digest(db, mount.drive_id, 0, Folder.path == path)
+    small = [one for one in waiting if one[2] <= SMALL]
+    read = [(file_id, size, at, _read(root, name, size, at)) for file_id, name, size, at in small]
     _keep(db, [(file_id, size, at, digest) for file_id, size, at, digest in read if digest])
+    return len(small) == len(waiting) < HASH_BATCH
 
 
 def _compare(
@@ -132,7 +168,7 @@ def _compare(
         for found in seen:
             about = said.get(found.entry.name)
             digest = about.digest if about and about.belongs else None  # others wait for keepsakes of their bytes
-            _note(session, folder_id, found, owners.of(listing.path), here, digest)
+            _note(session, folder_id, listing.path, found, owners.of(listing.path), here, digest)
         beside.take(session, folder_id, said)
         for name in gone:
             session.execute(delete(StoredFile).where(StoredFile.folder_id == folder_id, StoredFile.name == name))
@@ -202,7 +238,15 @@ def _seen(fd: int, entry: Entry, here: tzinfo) -> Seen:
     return Seen(entry, found, when)
 
 
-def _note(session: Session, folder_id: int, seen: Seen, owner: int | None, here: tzinfo, digest: bytes | None) -> None:
+def _note(
+    session: Session,
+    folder_id: int,
+    path: bytes,
+    seen: Seen,
+    owner: int | None,
+    here: tzinfo,
+    digest: bytes | None,
+) -> None:
     entry = seen.entry
     file_id = catalogue.record(
         session,
@@ -215,7 +259,8 @@ def _note(session: Session, folder_id: int, seen: Seen, owner: int | None, here:
     if seen.format is None or seen.taken is None or owner is None:
         catalogue.forget_media(session, file_id)
         return
-    catalogue.record_media(session, file_id=file_id, user_id=owner, kind=seen.format.kind, taken=seen.taken, zone=here)
+    kind, when = seen.format.kind, seen.taken
+    catalogue.record_media(session, file_id=file_id, user_id=owner, kind=kind, taken=when, zone=here, folder=path)
 
 
 def _below(db: Database, drive_id: int, path: bytes) -> set[bytes]:

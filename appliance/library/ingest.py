@@ -209,6 +209,7 @@ class Ingest:
                 kind=file.format.kind,
                 taken=file.taken,
                 zone=file.zone,
+                folder=file.folder,
             )
         elif file.arrival.path:
             catalogue.forget_media(session, file_id)  # there may have been a photo of this name

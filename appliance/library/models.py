@@ -23,6 +23,7 @@ class Folder(Base):
     path: Mapped[bytes]  # as the filesystem has it: bytes, because not every name is UTF-8 (os.fsencode)
     fingerprint: Mapped[bytes | None]  # of its listing when last scanned, see library.scan
     version: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # another one after each change: triggers
+    bytes: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # of its own files: triggers
 
 
 class StoredFile(Base):

@@ -229,6 +229,15 @@ def _follow(session: Session, drive_id: int, user: User, old: bytes, new: bytes)
         home = catalogue.folder_id(session, drive_id, new + path[len(old) :])
         where = StoredFile.folder_id == folder_id
         session.execute(update(StoredFile).where(where).values(folder_id=home, copied=False))
-    if split(old)[0].partition(b"/")[0] != new.partition(b"/")[0] and new.startswith(os.fsencode(user.folder) + b"/"):
-        owned = Media.file_id.in_(catalogue.files_at(drive_id, new))  # out of the family's folder into one's own
-        session.execute(update(Media).where(owned).values(user_id=user.id))
+    _change_hands(session, drive_id, user, old, new)
+
+
+def _change_hands(session: Session, drive_id: int, user: User, old: bytes, new: bytes) -> None:
+    """Into the family's folder photos become "ours"; out of it they are again of whoever takes them, alone."""
+    was, becomes = catalogue.is_family(old), catalogue.is_family(new)
+    if was == becomes:
+        return
+    moved = Media.file_id.in_(catalogue.files_at(drive_id, new))
+    values = {"shared": True} if becomes else {"shared": False, "user_id": user.id}
+    session.execute(update(Media).where(moved).values(**values))
+    session.execute(update(Media).where(moved, Media.edited.is_not(None)).values(written=False))

@@ -9,8 +9,6 @@ from sqlalchemy import func, select
 
 from appliance.drives.mounts import mount_of
 from appliance.errors import ApplianceError
-from appliance.jobs import service as jobs
-from appliance.jobs import standing
 from appliance.library import bin as bins
 from appliance.library import emptying, folders
 from appliance.library.folders import Place
@@ -61,8 +59,6 @@ def bring_back() -> ResponseReturnValue:
     if not back:
         return redirect(url_for("files.bin_page"), 303)
     place, brought = back[-1]
-    if any(each.is_folder for _, each in back):
-        _look_through()
     words = ngettext("%(num)s thing is back.", "%(num)s things are back.", len(back))
     flash(words, "done")
     return redirect(address(Place(place.mount, brought.path.rpartition(b"/")[0])), 303)
@@ -75,15 +71,6 @@ def _bring_one_back(binned_id: int) -> tuple[Place, bins.BroughtBack]:
         mount = mount_of(session, here.places, row.drive_id)
     brought = bins.bring_back(here.db, mount, row)
     return Place(mount, brought.path), brought
-
-
-def _look_through() -> None:
-    """What is in a folder that came back appears in the library after a walk."""
-    with station().db.writing() as session:
-        try:
-            standing.start_index_now(session)
-        except jobs.AlreadyRunning:
-            return
 
 
 @blueprint.post("/bin/empty")

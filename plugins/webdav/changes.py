@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, update
 
 from appliance.db import Database
 from appliance.drives.mounts import Mount
@@ -21,7 +21,6 @@ from appliance.library.beneath import make_folder, open_beneath
 from appliance.library.ingest import Ingest
 from appliance.library.models import Folder, Media, StoredFile
 from appliance.library.uploads import LARGEST
-from appliance.people.models import User
 from plugins.webdav.models import WebdavChecksum
 from plugins.webdav.tree import Entry, Parts, Place, Tree
 
@@ -146,12 +145,10 @@ class Changes:
             session.execute(update(Folder).where(Folder.id == number).values(version=func.random()))
 
 
-def used_by(db: Database, user: User) -> int:
-    """Bytes of a person's files."""
-    below = catalogue.below(user.folder.encode())
-    with db.reading() as session:
-        asked = select(func.coalesce(func.sum(StoredFile.size), 0)).join(Folder, Folder.id == StoredFile.folder_id)
-        return int(session.scalar(asked.where(below)) or 0)
+def used_by(tree: Tree) -> int:
+    """Bytes of a person's files; the folders' sums are kept by triggers."""
+    with tree.db.reading() as session:
+        return catalogue.bytes_below(session, tree.drives, [tree.user.folder.encode()])
 
 
 def _sensible(moment: datetime | None) -> datetime | None:

@@ -137,7 +137,7 @@ def _about(user: User) -> dict[str, Any]:
 
     tree = door().trees.of(user)
     free = sum(room.free(mount) for mount in tree.mounts if not mount.read_only)
-    used = used_by(station().db, user)
+    used = used_by(tree)
     share = round(100 * used / (used + free), 2) if used + free else 100.0
     quota = {"free": free, "used": used, "total": used + free, "relative": share, "quota": -3}
     names = {"id": user.name, "display-name": user.name, "displayname": user.name}

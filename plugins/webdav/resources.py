@@ -267,7 +267,7 @@ class FolderResource(_Resource, DAVCollection):  # type: ignore[misc]
 
     def get_used_bytes(self) -> int:
         """Of the person's files."""
-        return used_by(self.provider.changes.db, self.provider.tree.user)
+        return used_by(self.provider.tree)
 
     def get_available_bytes(self) -> int:
         """That uploads may still use."""

@@ -10,7 +10,8 @@ from flask import Response, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import ColumnElement, and_, false, func, not_, or_, select, true
 
-from appliance.library.catalogue import below, joined
+from appliance.drives.layout import FAMILY
+from appliance.library.catalogue import below, is_family, joined
 from appliance.library.models import Folder, Media, MediaKind, StoredFile
 from console.devices import owner
 from console.station import station
@@ -67,19 +68,20 @@ def _question() -> "Element | None":
 
 
 def _paths(where: Condition, order: ColumnElement[Any], most: int) -> list[Parts]:
-    """Where the files are that the rows name, in the person's own tree."""
-    top = owner().folder.encode()
+    """Where the files are that the rows name, in the person's tree: their own folder and the family's."""
+    top, family = owner().folder.encode(), FAMILY.encode()
     asked = (
         select(Folder.path, StoredFile.name)
         .join(Folder, Folder.id == StoredFile.folder_id)
         .outerjoin(Media, Media.file_id == StoredFile.id)
-        .where(below(top), where)
+        .where(or_(below(top), below(family)), where)
         .order_by(order)
         .limit(most)
     )
     with station().db.reading() as session:
         rows = session.execute(asked).all()
-    names = (shown(joined(folder, name)[len(top) + 1 :]) for folder, name in rows)
+    paths = (joined(folder, name) for folder, name in rows)
+    names = (shown(path if is_family(path) else path[len(top) + 1 :]) for path in paths)
     return [tuple(name.split("/")) for name in names if name]
 
 

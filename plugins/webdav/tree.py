@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from blake3 import blake3
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from appliance.db import Database
@@ -21,7 +21,7 @@ from appliance.drives.layout import FAMILY
 from appliance.drives.mounts import DriveMissing, Mount, hot_drives, mount_for
 from appliance.library import room
 from appliance.library.beneath import open_beneath
-from appliance.library.catalogue import below, joined
+from appliance.library.catalogue import below, bytes_below, joined
 from appliance.library.models import Folder, Media, PreviewState, StoredFile
 from appliance.people.models import User
 from appliance.places import Places
@@ -91,6 +91,7 @@ class Tree:
 
     def __init__(self, db: Database, user: User, mounts: Sequence[Mount]) -> None:
         self.db, self.user, self.mounts = db, user, mounts
+        self.drives = [mount.drive_id for mount in mounts]
 
     def path_of(self, parts: Parts) -> bytes:
         """Relative to a drive.  Raises BadName."""
@@ -140,10 +141,8 @@ class Tree:
     def size_of(self, folder: Entry) -> int:
         """Bytes of all that the library knows below a folder."""
         tops = [self.path_of(folder.parts)] + ([FAMILY.encode()] if not folder.parts else [])
-        total = select(func.coalesce(func.sum(StoredFile.size), 0)).join(Folder, Folder.id == StoredFile.folder_id)
-        drives = [mount.drive_id for mount in self.mounts]
         with self.db.reading() as session:
-            return session.scalar(total.where(Folder.drive_id.in_(drives), or_(*map(below, tops)))) or 0
+            return bytes_below(session, self.drives, tops)
 
     def _known(self, entries: list[Entry]) -> list[Entry]:
         """The entries with their rows and etags."""
@@ -265,9 +264,8 @@ def _versions(session: Session, tree: Tree, folders: Sequence[Entry]) -> dict[Pa
     found: dict[Parts, tuple[int, str]] = {}
     for entry in folders:
         tops = [tree.path_of(entry.parts)] + ([FAMILY.encode()] if not entry.parts else [])
-        drives = [mount.drive_id for mount in tree.mounts]
         asked = select(Folder.id, Folder.drive_id, Folder.path, Folder.version).where(
-            Folder.drive_id.in_(drives), or_(*map(below, tops))
+            Folder.drive_id.in_(tree.drives), or_(*map(below, tops))
         )
         number, hasher = 0, blake3()
         for row_id, drive_id, path, version in session.execute(asked.order_by(Folder.drive_id, Folder.path)):

@@ -14,6 +14,7 @@ from appliance.drives.layout import BIN
 from appliance.drives.models import DriveRole
 from appliance.drives.mounts import Mount
 from appliance.errors import NotFound
+from appliance.jobs.models import Job
 from appliance.library import bin as bins
 from appliance.library import emptying, index, room
 from appliance.library.arrivals import Arrival, Stored
@@ -113,6 +114,34 @@ def test_a_folder_goes_and_comes_back_whole(db: Database, hot: Mount, anna: User
     assert back.is_folder and back.path == folder + b" (2)"
     assert (hot.path / os.fsdecode(back.path) / "IMG_1.jpg").read_bytes() == photo()
     assert count(db, Tombstone) == 0
+
+
+def jobs_waiting(db: Database) -> list[str]:
+    with db.reading() as session:
+        return list(session.scalars(select(Job.kind)))
+
+
+def test_what_was_in_a_folder_is_in_the_library_when_it_is_back(
+    db: Database, hot: Mount, anna: User, stored: Stored
+) -> None:
+    inner = hot.path / os.fsdecode(stored.path).rpartition("/")[0] / "inner"
+    inner.mkdir()
+    (inner / "deep.jpg").write_bytes(photo(colour="red"))
+    folder = stored.path.rpartition(b"/")[0]
+    bins.bring_back(db, hot, bins.put(db, hot, folder, user=anna.id, by=anna.id))
+    with db.reading() as session:
+        assert sorted(session.scalars(select(StoredFile.name))) == [b"IMG_1.jpg", b"deep.jpg"]
+        assert None not in session.scalars(select(StoredFile.digest)).all()
+    assert count(db, Media) == 2 and jobs_waiting(db) == []
+
+
+def test_a_folder_too_large_to_wait_for_is_looked_through_by_a_job(
+    db: Database, hot: Mount, anna: User, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "HASH_BATCH", 1)
+    folder = stored.path.rpartition(b"/")[0]
+    bins.bring_back(db, hot, bins.put(db, hot, folder, user=anna.id, by=anna.id))
+    assert count(db, Media) == 1 and jobs_waiting(db) == [index.JOB]
 
 
 def test_nothing_but_files_and_folders_can_be_deleted_and_no_link_is_followed(

@@ -199,6 +199,11 @@ def test_a_phone_finds_its_pictures_by_kind_and_date(anna: Device) -> None:
         f"{MINE}/old.jpg"
     ]
     assert anna("SEARCH", "/remote.php/dav/", b"<x/>").status_code == 400
+    anna("PUT", f"{MINE}/Family/theirs.jpg", JPEG + b"3", X_OC_MTime="1700000001")
+    assert found(anna("SEARCH", "/remote.php/dav/", ask.encode()).data, "{DAV:}href") == [
+        f"{MINE}/Family/theirs.jpg",
+        f"{MINE}/new.jpg",
+    ]
 
 
 def test_the_bin_is_seen_emptied_and_undone(device: Callable[[str], Device], top: Path, db: Database) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from appliance.db import Database
-from appliance.library.models import BinnedFile, Media, StoredFile
+from appliance.library.models import BinnedFile, Folder, Media, StoredFile
 from appliance.library.names import portable_problem
 from appliance.people import device_passwords, service
 from appliance.people.audit import By
@@ -228,6 +228,39 @@ def test_everybody_sees_the_familys_folder_and_nobody_anothers(device: Callable[
     for path in ("/dav/../Anna/secret.txt", "/dav/%2e%2e/Anna/secret.txt", "/remote.php/dav/files/Anna/secret.txt"):
         assert ben("GET", path).status_code in (400, 403, 404), path
     assert ben("MOVE", "/dav/Family/ours.txt", Destination="/remote.php/dav/files/Anna/x").status_code == 502
+
+
+def test_a_photo_is_ours_while_it_lies_in_the_familys_folder(device: Callable[[str], Device], db: Database) -> None:
+    anna, ben = device("Anna"), device("Ben")
+
+    def shared() -> list[tuple[int, bool]]:
+        with db.reading() as session:
+            return [tuple(row) for row in session.execute(select(Media.user_id, Media.shared))]
+
+    anna("PUT", "/dav/Family/sea.jpg", JPEG)
+    assert shared() == [(1, True)]
+    assert ben("MOVE", "/dav/Family/sea.jpg", Destination="/dav/mine.jpg").status_code == 201
+    assert shared() == [(2, False)]
+    assert ben("MOVE", "/dav/mine.jpg", Destination="/dav/Family/sea.jpg").status_code == 201
+    assert shared() == [(2, True)]
+
+
+def test_folders_know_their_bytes_whoever_writes(anna: Device, db: Database) -> None:
+    def used(path: str) -> int:
+        ask = b'<d:propfind xmlns:d="DAV:"><d:prop><d:quota-used-bytes/></d:prop></d:propfind>'
+        found = ElementTree.fromstring(anna("PROPFIND", path, ask, Depth="0").data)
+        return int(next(found.iter("{DAV:}quota-used-bytes")).text or "0")
+
+    anna("MKCOL", "/dav/a")
+    anna("PUT", "/dav/a/one.txt", b"12345")
+    anna("PUT", "/dav/two.txt", b"123")
+    anna("PUT", "/dav/a/one.txt", b"1234567")
+    assert used("/dav/") == 10
+    anna("MOVE", "/dav/a/one.txt", Destination="/dav/three.txt")
+    anna("DELETE", "/dav/two.txt")
+    assert used("/dav/") == 7
+    with db.reading() as session:
+        assert sum(session.scalars(select(Folder.bytes))) == 7
 
 
 def test_a_symbolic_link_on_the_drive_leads_nowhere(anna: Device, top: Path) -> None:
