@@ -187,7 +187,7 @@ def in_bin() -> list[BinView]:
 
 @route("POST", "/bin/bring-back", summary="Undo deletions")
 def bring_back(body: BinChoice) -> list[FolderPlace]:
-    """Where they are now; what is in a folder is in the library at once, the rest of a very large one a little later."""
+    """Where they are now; what is in a folder is in the library at once, of a very large one the rest soon."""
     here, back = station(), []
     for binned_id in body.ids[:MOST_CHOSEN]:
         with here.db.reading() as session:
