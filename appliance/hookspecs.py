@@ -11,8 +11,10 @@ import pluggy
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from appliance.broker.client import Broker
     from appliance.drives.switches import PowerDriver
     from appliance.health.service import Check
+    from appliance.places import Places
     from appliance.words import Message
 
 hookspec = pluggy.HookspecMarker("everpx")
@@ -66,3 +68,23 @@ def before_backup(session: "Session") -> None:
 @hookspec
 def job_modules() -> "Iterable[str]":
     """Return names of modules that declare job kinds."""
+
+
+@hookspec
+def settle_services(session: "Session", broker: "Broker", places: "Places") -> None:
+    """Bring what root runs for you in line with the wish and with the drives that are here."""
+
+
+class Announced(NamedTuple):
+    """Something that this station offers to the network right now, in the words of DNS-SD."""
+
+    kind: str  # "_smb._tcp"
+    port: int
+    name: str = ""  # as people see it in a list; "": the station's own name
+    txt: tuple[str, ...] = ()  # "key=value"
+    subtypes: tuple[str, ...] = ()
+
+
+@hookspec
+def announced_services(session: "Session") -> "Iterable[Announced]":
+    """Return what you offer to the network right now; what is not said is no longer announced."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 from sqlalchemy import JSON
@@ -27,6 +27,9 @@ from appliance import hookspecs
 from appliance.db import Base, Database, ShortText
 from appliance.errors import ApplianceError, Invalid, NotFound
 from appliance.words import N_, Message
+
+if TYPE_CHECKING:
+    from appliance.broker.client import Broker
 
 log = logging.getLogger("everpx.plugin")
 GROUP = "everpx.plugins"
@@ -258,6 +261,15 @@ def waits_for_restart(session: Session) -> bool:
     """Whether a plugin was switched on or off since this process started."""
     enabled = {m.name for m in found().values() if is_enabled(session, m)}
     return _loaded is not None and enabled != _loaded.wanted
+
+
+def end_services_of_others(broker: "Broker", session: Session | None = None) -> None:
+    """Have root end the programs of every plugin that is off; with ``session`` as the rows say, else as loaded."""
+    if session is not None:
+        on = {manifest.name for manifest in found().values() if is_enabled(session, manifest)}
+    else:
+        on = set(_loaded.wanted) if _loaded else set()
+    broker("services.only", {"plugins": " ".join(sorted(on))})
 
 
 def is_enabled(session: Session, manifest: Manifest) -> bool:

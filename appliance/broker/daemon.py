@@ -130,10 +130,11 @@ def main() -> None:
         default=["appliance.drives.privileged"],
         help="a module of verbs (privileged.py)",
     )
+    options.add_argument("--plugins", action="store_true", help="also the verbs of every plugin that comes with us")
     given = options.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     os.environ["EVERPX_USER"] = given.user  # whose the files are on drives that know no owners
-    for module in given.load:
+    for module in [*given.load, *(plugins_with_verbs() if given.plugins else ())]:
         importlib.import_module(module)
     user = pwd.getpwnam(given.user)
     group = grp.getgrgid(user.pw_gid).gr_gid
@@ -142,6 +143,12 @@ def main() -> None:
         signal.signal(number, _stop)
     log.info("ready, verbs: %s", ", ".join(sorted(protocol.VERBS)))
     daemon.serve()
+
+
+def plugins_with_verbs() -> list[str]:
+    """The ``privileged.py`` of each plugin that lies beside this program, on or off; never those of a package."""
+    folder = Path(__file__).parents[2] / "plugins"
+    return [f"plugins.{path.parent.name}.privileged" for path in sorted(folder.glob("*/privileged.py"))]
 
 
 def _stop(*_: object) -> None:

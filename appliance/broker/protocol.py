@@ -7,7 +7,7 @@ A frame is one JSON object on one line, 64 KiB at most: ``{"verb": "drives.mount
 import json
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from appliance.errors import ApplianceError
 from appliance.words import N_
@@ -64,15 +64,35 @@ def build(request_class: type[R], body: object) -> R:
     known = {f.name for f in fields(request_class)}  # type: ignore[arg-type]
     if unknown := set(body) - known:
         raise BadRequest(why=f"unknown field {sorted(unknown)[0]}")
+    given = {}
     for name, value in body.items():
-        if not _fits(value, hints[name]):
+        inner = _item_of(hints[name])
+        if inner is not None and isinstance(value, list):
+            given[name] = _items(name, inner, value)
+        elif _fits(value, hints[name]):
+            given[name] = value
+        else:
             raise BadRequest(why=f"wrong kind of value in {name}")
     try:
-        return request_class(**body)
+        return request_class(**given)
     except TypeError:
         raise BadRequest(why="a field is missing") from None
     except ValueError as problem:
         raise BadRequest(why=str(problem)) from None
+
+
+def _item_of(hint: Any) -> Any:
+    """What a field ``tuple[X, ...]`` holds; None for any other field."""
+    return get_args(hint)[0] if get_origin(hint) is tuple else None
+
+
+def _items(name: str, inner: Any, value: list[Any]) -> tuple[Any, ...]:
+    """A JSON list as a tuple of dataclasses that check themselves, or of plain values."""
+    if is_dataclass(inner):
+        return tuple(build(inner, one) for one in value)  # type: ignore[arg-type]
+    if not all(_fits(one, inner) for one in value):
+        raise BadRequest(why=f"wrong kind of value in {name}")
+    return tuple(value)
 
 
 def refusal(error: ApplianceError) -> dict[str, Any]:
@@ -81,6 +101,8 @@ def refusal(error: ApplianceError) -> dict[str, Any]:
 
 
 def _fits(value: object, hint: Any) -> bool:
-    """Whether a JSON value is of a field's type: str, int, bool, or ``X | None`` of these."""
+    """Whether a JSON value is of a field's type: str, int, bool, or ``X | None`` of these (lists: :func:`_items`)."""
+    if get_origin(hint) is tuple:
+        return False
     allowed = getattr(hint, "__args__", (hint,))
     return type(value) in allowed or (value is None and type(None) in allowed)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.broker.protocol import verb
+from appliance.broker.services import let_go_of
 from appliance.drives import attaching, blocks, folder_drives, formatting, owning, peek, records, smart
 from appliance.durable import flush_filesystem
 from appliance.places import places
@@ -178,6 +179,7 @@ def visit(request: Visit) -> dict[str, Any]:
 def unmount(request: Tag) -> dict[str, Any]:
     """Flush and unmount."""
     root = _root()
+    let_go_of(request.tag)
     with _alone(request.tag):
         record = records.read(root, request.tag)
         if record is not None and _is_folder(record.device):

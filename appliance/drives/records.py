@@ -22,6 +22,7 @@ SYSFS = Path("/sys")
 FOLDER_PREFIX = "folder:"  # the "device" of a folder that stands in for a drive
 FOLDER_MARK = ".folder-drive-id"  # its UUID; a folder without it has not been formatted
 TAG = re.compile(r"(HOT|COLD)-[1-9][0-9]{0,5}|GUEST-[1-9][0-9]{0,11}")
+NOT_SERVED = frozenset({".everpx", "everpx-drive.json", "lost+found"})  # the station's own, see layout
 GUEST = "GUEST-"  # a drive that is not ours and is only read; its number means this plugging-in of this partition
 
 

@@ -64,6 +64,12 @@ class Chores:
 
         web.refresh(self.places)
 
+    def settle_services(self) -> None:
+        """Programs that plugins have running serve what is here now; those of plugins that are off end."""
+        plugin.end_services_of_others(self.broker)
+        with self.db.reading() as session:
+            plugin.call("settle_services", session=session, broker=self.broker, places=self.places)
+
     def start_schedules(self) -> None:
         """What is due is queued."""
         with self.db.writing() as session:
@@ -106,6 +112,7 @@ TITLES = {
     "settle_drives": N_("bringing drives to rest"),
     "mount_hot": N_("taking drives into use"),
     "open_front_door": N_("getting ready for uploads"),
+    "settle_services": N_("offering what is here to the network"),
     "start_schedules": N_("starting what is planned"),
     "start_standing": N_("preparing previews and looking through drives"),
     "sample_space": N_("noting how full the drives are"),
@@ -117,6 +124,7 @@ AT_START: tuple[Chore, ...] = (
     Chores.settle_drives,
     Chores.mount_hot,
     Chores.open_front_door,
+    Chores.settle_services,
     Chores.start_schedules,
     Chores.start_standing,
 )
@@ -124,6 +132,7 @@ USUAL: tuple[Chore, ...] = (
     Chores.recover_jobs,
     Chores.mount_hot,
     Chores.open_front_door,
+    Chores.settle_services,
     Chores.start_schedules,
     Chores.start_standing,
     Chores.sample_space,

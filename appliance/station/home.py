@@ -73,6 +73,9 @@ def make(home: Home) -> None:
         _folder(home.run, 0o700, home.user)
         _folder(home.places.folder_drives, 0o750, home.user)
     _folder(home.run / "nginx", 0o700, home.user)
+    _folder(home.run / "services", 0o755, None if home.rooted else home.user)
+    for old in (home.run / "services").iterdir():
+        old.unlink()  # wishes of a launcher that was killed
 
 
 def _folder(path: Path, mode: int, owner: pwd.struct_passwd | None, group: int = 0) -> None:

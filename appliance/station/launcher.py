@@ -23,6 +23,7 @@ from pathlib import Path
 
 from appliance.errors import ProgramFailed
 from appliance.station import account, loop_drives, mount_table
+from appliance.station.guests import Guests
 from appliance.station.home import APP, CannotStart, Home, make, run_folder
 from appliance.station.processes import Service, Stop, Supervisor, answers, stoppable
 from appliance.web import service as web
@@ -124,6 +125,7 @@ def environment(home: Home, shown: Home) -> dict[str, str]:
         "EVERPX_FRONT": "nginx",
         "EVERPX_USER": home.user.pw_name,
         "EVERPX_LOOP_DRIVES": str(home.loop_drives),
+        "EVERPX_SERVICES": "launcher",
         "HOME": str(shown.data),
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "PYTHONPATH": str(account.program_folder(shown)),
@@ -146,6 +148,7 @@ def start(home: Home, supervisor: Supervisor) -> str | None:
             compileall.compile_dir(APP / room, quiet=2)
     python = account.interpreter(home) if os.geteuid() == 0 else sys.executable
     broker, *others = services(home, python)
+    supervisor.guests = Guests(home.run / "services", supervisor, broker.user)
     supervisor.start(broker)
     code = prepare(home, supervisor, python)
     for service in others:
@@ -160,7 +163,8 @@ def start(home: Home, supervisor: Supervisor) -> str | None:
 def services(home: Home, python: str) -> list[Service]:
     """The processes of a station, as in rootfs/."""
     user = home.user
-    daemon = ["-m", "appliance.broker.daemon", "--socket", str(home.places.broker_socket), "--user", user.pw_name]
+    socket_of = ["--socket", str(home.places.broker_socket), "--user", user.pw_name]
+    daemon = ["-m", "appliance.broker.daemon", *socket_of, "--plugins"]
     return [
         Service("broker", [python, *daemon], None if home.rooted else user),
         Service("worker", [python, "-m", "appliance.jobs.worker"], user, patience=30, orphaned=signal.SIGKILL),

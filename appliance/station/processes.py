@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from appliance.station.guests import Guests
 from appliance.station.home import CannotStart
 
 PR_SET_PDEATHSIG = 1
@@ -32,6 +33,7 @@ class Service:
     before: list[str] | None = None
     patience: float = 10.0  # seconds between asking it to stop and killing it
     orphaned: signal.Signals = signal.SIGTERM  # what it gets when the launcher is killed
+    guest: bool = False  # a plugin's: when it keeps dying, the station goes on
 
 
 @dataclass
@@ -54,6 +56,7 @@ class Supervisor:
     def __init__(self, folder: Path, environment: Mapping[str, str], log: Path) -> None:
         self.folder, self.environment, self.log = folder, dict(environment), log
         self.running: dict[str, Running] = {}
+        self.guests: Guests | None = None
 
     def start(self, service: Service) -> None:
         """Start a process; its words go to ``log/<name>.log``."""
@@ -98,8 +101,13 @@ class Supervisor:
     def watch(self) -> None:
         """Start again whatever dies, until :class:`Stop` is raised by a signal.  Raises CannotStart."""
         while True:
-            for fd in self._ended(None):
-                self._again(next(r for r in self.running.values() if r.watch == fd))
+            sources: list[int] = [one.watch for one in self.running.values()]
+            news = self.guests.fileno() if self.guests else -1
+            ready = select.select(sources + [news] * (news >= 0), [], [])[0]
+            for one in [one for one in self.running.values() if one.watch in ready]:
+                self._again(one)
+            if self.guests and news in ready:
+                self.guests.look()
 
     def wait_for(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Whether the condition came true in time, all processes being alive meanwhile."""
@@ -111,17 +119,21 @@ class Supervisor:
 
     def stop(self) -> None:
         """End everything, the last started first; what does not listen is killed."""
-        for one in reversed(self.running.values()):
-            one.process.terminate()
-            try:
-                one.process.wait(one.service.patience)
-            except subprocess.TimeoutExpired:
-                one.process.kill()
-                one.process.wait()
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(one.process.pid, signal.SIGKILL)  # what it left behind, if it was killed
-            os.close(one.watch)
-        self.running.clear()
+        for name in reversed(list(self.running)):
+            self.end(name)
+
+    def end(self, name: str) -> None:
+        """End one process; killed when it does not listen."""
+        one = self.running.pop(name)
+        one.process.terminate()
+        try:
+            one.process.wait(one.service.patience)
+        except subprocess.TimeoutExpired:
+            one.process.kill()
+            one.process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(one.process.pid, signal.SIGKILL)  # what it left behind, if it was killed
+        os.close(one.watch)
 
     def words_of(self, name: str, lines: int = 12) -> str:
         """The end of a process's log."""
@@ -141,14 +153,19 @@ class Supervisor:
             os.killpg(one.process.pid, signal.SIGKILL)  # its children, if it was killed
         os.close(one.watch)
         moment = time.monotonic()
-        died = [moment] if status != 0 else []  # the console ends by itself when an admin wants it anew
+        ended = status != 0 or one.service.guest  # the console ends by itself when an admin wants it anew
+        died = [moment] if ended else []
         one.deaths[:] = [at for at in one.deaths if moment - at < WITHIN_S] + died
         print(f"{name} ended (status {status}) and is started again; see {self._log_of(name)}", flush=True)
         if len(one.deaths) > DEATHS:
             del self.running[name]
+            if self.guests and one.service.guest:
+                return self.guests.died(one, self.words_of(name, 3))
             raise CannotStart(why=f"{name} keeps ending. Its last words:\n{self.words_of(name)}")
         time.sleep(min(2.0, 0.1 * 2 ** len(one.deaths)))
         self.start(one.service)
+        if self.guests and one.service.guest:
+            self.guests.again(name)
 
     def _log_of(self, name: str) -> Path:
         return self.log / f"{name}.log"

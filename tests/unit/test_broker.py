@@ -151,3 +151,26 @@ def test_verbs_import_no_web_and_no_database(module: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_list_of_facts_is_checked_item_by_item() -> None:
+    @dataclass(frozen=True)
+    class Item:
+        name: str
+
+        def __post_init__(self) -> None:
+            if self.name == "bad":
+                raise ValueError("this name is bad")
+
+    @dataclass(frozen=True)
+    class Items:
+        items: tuple[Item, ...] = ()
+        words: tuple[str, ...] = ()
+
+    Items.__annotations__ = {"items": tuple[Item, ...], "words": tuple[str, ...]}
+    built = protocol.build(Items, {"items": [{"name": "a"}, {"name": "b"}], "words": ["x"]})
+    assert built == Items((Item("a"), Item("b")), ("x",))
+    bad_items = [[{"name": "bad"}], [{"nome": "a"}], [["a"]], {"name": "a"}, "a"]
+    for wrong in [{"items": items} for items in bad_items] + [{"words": words} for words in ([1], [["x"]], "x")]:
+        with pytest.raises(protocol.BadRequest):
+            protocol.build(Items, wrong)

@@ -211,7 +211,7 @@ def test_a_failing_plugin_is_left_out_and_told(db: Database, hook: str, failure:
     setattr(good, hook, hookimpl(_with_parameters(lambda *given: ["fine"], names)))
     loaded_with(db, bad=bad, good=good)
     with db.writing() as session:
-        arguments = {"session": session} if names else {}
+        arguments = {name: session if name == "session" else None for name in names}
         assert plugin.call_named(hook, **arguments) == [("good", ["fine"])]
         for _ in range(5):
             plugin.call(hook, **arguments)

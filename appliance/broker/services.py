@@ -1,0 +1,185 @@
+"""Programs that root keeps running for plugins (a file server, the one who tells the network of us).
+
+On the image each is a systemd unit ``everpx-<name>.service`` (rootfs/); a launched station has no systemd, and its
+launcher keeps them (``appliance/station/guests.py``): root writes what it wants into ``RUN/services``, a folder of its
+own, and the launcher writes beside it what became of that.  Nothing of this survives a reboot; boot applies anew.
+
+A ``privileged.py`` declares its programs with :func:`declare`, and with :func:`lets_go` what it does before a drive is
+taken away: a program that still holds a drive would keep it from being let go of.
+"""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from appliance.broker.protocol import verb
+from appliance.drives.programs import run as program
+from appliance.durable import write_atomically
+from appliance.errors import ApplianceError, ProgramFailed
+from appliance.words import N_
+
+log = logging.getLogger("everpx.broker")
+LAUNCHER = "launcher"  # the value of EVERPX_SERVICES in a launched station
+ANSWER_WITHIN_S = 20.0
+LOOK_EVERY_S = 0.05
+
+
+class ServiceFailed(ApplianceError):
+    """A program that a plugin needs does not run."""
+
+    code, status, template = "service_failed", 503, N_("“{name}” could not be started: {why}")
+    hint = N_("Everything else goes on. It is tried again by itself.")
+
+
+@dataclass(frozen=True)
+class Service:
+    """One program: its unit is ``everpx-<name>.service``, its plugin switches it off with itself."""
+
+    name: str
+    plugin: str
+
+
+SERVICES: dict[str, Service] = {}
+LETTING_GO: list[Callable[[str], None]] = []
+
+
+def declare(name: str, plugin: str) -> Service:
+    """A program that ``plugin`` may have running."""
+    return SERVICES.setdefault(name, Service(name, plugin))
+
+
+def lets_go(body: Callable[[str], None]) -> Callable[[str], None]:
+    """Call this with a drive's tag before that drive is taken away, also when it was pulled; it may be called twice."""
+    LETTING_GO.append(body)
+    return body
+
+
+def let_go_of(tag: str) -> None:
+    """Ask everybody to let go of a drive; who cannot is told of in the log, and the drive then says that it is busy."""
+    for body in LETTING_GO:
+        try:
+            body(tag)
+        except (ApplianceError, OSError) as error:
+            log.error("%s does not let go of %s: %s", body.__module__, tag, error)
+
+
+@dataclass(frozen=True)
+class Only:
+    """Plugins that are on, by name, with spaces between."""
+
+    plugins: str
+
+
+@verb("services.only")
+def only(request: Only) -> dict[str, Any]:
+    """End the programs of every plugin that is off."""
+    ended = [one for one in SERVICES.values() if one.plugin not in request.plugins.split() and is_running(one)]
+    for one in ended:
+        stop(one)
+    return {"ended": [one.name for one in ended]}
+
+
+def folder() -> Path:
+    """Where wishes and their fate lie; made if absent."""
+    place = Path(os.environ.get("EVERPX_RUN", "/run/everpx")) / "services"
+    place.mkdir(mode=0o755, exist_ok=True)
+    return place
+
+
+def start(service: Service, *argv: str) -> None:
+    """Have it run with exactly these words; one that runs with others is started anew.  Raises ServiceFailed."""
+    if _launched():
+        gave_up = _fate(service).get("pid", 0) is None
+        _wish(
+            service, {"argv": list(argv)} | ({"restarts": _wished(service).get("restarts", 0) + 1} if gave_up else {})
+        )
+        return
+    words = folder() / f"{service.name}.env"
+    wanted = f"ARGUMENTS={' '.join(argv[1:])}\n"
+    same = words.exists() and words.read_text() == wanted
+    if not same:
+        write_atomically(words, wanted.encode(), mode=0o644)
+    _systemctl("start" if same else "restart", service)
+
+
+def reload(service: Service) -> None:
+    """Have it read its configuration again (SIGHUP).  Raises ServiceFailed."""
+    if _launched():
+        _wish(service, {"reloads": _wished(service).get("reloads", 0) + 1})
+    else:
+        _systemctl("reload", service)
+
+
+def restart(service: Service) -> None:
+    """End it and have it run again, with the same words.  Raises ServiceFailed."""
+    if _launched():
+        _wish(service, {"restarts": _wished(service).get("restarts", 0) + 1})
+    else:
+        _systemctl("restart", service)
+
+
+def stop(service: Service) -> None:
+    """Have it run no longer; returns when it has ended."""
+    if not _launched():
+        _systemctl("stop", service)
+        return
+    (folder() / f"{service.name}.json").unlink(missing_ok=True)
+    end = time.monotonic() + ANSWER_WITHIN_S
+    while _fate(service) and time.monotonic() < end:
+        time.sleep(LOOK_EVERY_S)
+
+
+def is_running(service: Service) -> bool:
+    """Whether it runs right now."""
+    if _launched():
+        pid = _fate(service).get("pid")
+        return pid is not None and Path(f"/proc/{pid}").exists()
+    unit = f"everpx-{service.name}.service"
+    return program(["systemctl", "is-active", "--quiet", unit], fine=range(256)).returncode == 0
+
+
+def _launched() -> bool:
+    return os.environ.get("EVERPX_SERVICES") == LAUNCHER
+
+
+def _systemctl(word: str, service: Service) -> None:
+    try:
+        program(["systemctl", word, f"everpx-{service.name}.service"], timeout=90)
+    except ProgramFailed as error:
+        raise ServiceFailed(name=service.name, why=str(error)) from None
+
+
+def _wish(service: Service, change: dict[str, Any]) -> None:
+    """Tell the launcher, and wait until it has done so.  Raises ServiceFailed."""
+    wished = {"argv": [], "reloads": 0, "restarts": 0} | _wished(service) | change
+    write_atomically(folder() / f"{service.name}.json", json.dumps(wished).encode())
+    end = time.monotonic() + ANSWER_WITHIN_S
+    while time.monotonic() < end:
+        fate = _fate(service)
+        if fate.get("wish") == wished:
+            if fate["pid"] is None:
+                raise ServiceFailed(name=service.name, why=fate["why"])
+            return
+        time.sleep(LOOK_EVERY_S)
+    raise ServiceFailed(name=service.name, why="nobody started it")
+
+
+def _wished(service: Service) -> dict[str, Any]:
+    return _read(folder() / f"{service.name}.json")
+
+
+def _fate(service: Service) -> dict[str, Any]:
+    return _read(folder() / f"{service.name}.fate")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found
