@@ -87,3 +87,19 @@ def parse(stored: Mapping[str, Any] | None) -> Marker | None:
 def read(root: Path) -> Marker | None:
     """The marker of a mounted drive, None when there is none.  Raises OSError when the drive does not answer."""
     return parse(raw(root))
+
+
+_last: dict[Path, tuple[tuple[int, ...], Marker | None]] = {}
+
+
+def read_again(root: Path) -> Marker | None:
+    """Like :func:`read`, for a drive that is asked often: the file is opened only when it is another than last time."""
+    try:
+        facts = (root / MARKER).lstat()
+    except FileNotFoundError:
+        return None
+    stamp = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+    known = _last.get(root)
+    if known is None or known[0] != stamp:
+        known = _last[root] = (stamp, read(root))
+    return known[1]

@@ -83,7 +83,7 @@ class Mount:
         """
         try:
             same = self.path.stat().st_dev == self.device_number
-            found = marker.read(self.path) if same else None
+            found = marker.read_again(self.path) if same else None
         except OSError:
             raise DriveGone(drive=self.name) from None
         if found is None or found.marker_id != self.marker_id:
