@@ -7,8 +7,9 @@ a time, each in its own transaction, so that a cut costs one folder, and the mem
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, delete, select, update
@@ -32,6 +33,7 @@ from appliance.words import N_, Message
 JOB = "library.index"
 HASH_SHARE = (20, 100)  # of the bar; the walk fills what is before
 HASH_BATCH = 64
+NOTHING_READ: Mapping[bytes, bytes] = MappingProxyType({})
 SMALL = 32 << 20  # bytes that somebody who looks at a page may wait for
 PATIENCE_S = 5.0  # and how long
 
@@ -94,17 +96,17 @@ def walk(progress: Progress, mount: Mount, owners: Owners, here: tzinfo) -> dict
     return counts
 
 
-def look_at(db: Database, mount: Mount, path: bytes) -> None:
+def look_at(db: Database, mount: Mount, path: bytes, digests: Mapping[bytes, bytes] = NOTHING_READ) -> None:
     """Bring the rows of one folder in step now, and hash what is small; the rest waits for the next walk.
 
-    Raises DriveGone.
+    ``digests``: of files that somebody has just read.  Raises DriveGone.
     """
     with db.reading() as session:
         owners, here = Owners(session), zone(session)
     with room.opened(mount) as root:
         listing = scan.listing_of(mount.path, path)
         if listing.problem is None:
-            _compare(db, mount, listing, owners, here, {"new": 0, "gone": 0, "unreadable": 0})
+            _compare(db, mount, listing, owners, here, {"new": 0, "gone": 0, "unreadable": 0}, digests)
             _hash_small(db, mount, root, path)
 
 
@@ -146,7 +148,13 @@ def _hash_small(db: Database, mount: Mount, root: int, path: bytes) -> bool:
 
 
 def _compare(
-    db: Database, mount: Mount, listing: Listing, owners: Owners, here: tzinfo, counts: dict[str, int]
+    db: Database,
+    mount: Mount,
+    listing: Listing,
+    owners: Owners,
+    here: tzinfo,
+    counts: dict[str, int],
+    digests: Mapping[bytes, bytes] = NOTHING_READ,
 ) -> None:
     with db.reading() as session:
         same = (Folder.drive_id == mount.drive_id, Folder.path == listing.path)
@@ -168,6 +176,7 @@ def _compare(
         for found in seen:
             about = said.get(found.entry.name)
             digest = about.digest if about and about.belongs else None  # others wait for keepsakes of their bytes
+            digest = digests.get(found.entry.name) or digest
             _note(session, folder_id, listing.path, found, owners.of(listing.path), here, digest)
         beside.take(session, folder_id, said)
         for name in gone:

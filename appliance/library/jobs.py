@@ -1,18 +1,21 @@
 """The library's long work: previews, the walk over HOT (both clear away unfinished uploads), and the bin."""
 
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from sqlalchemy import func, select
 
-from appliance.drives.mounts import hot_mounts
+from appliance.drives.mounts import hot_mounts, mount_of
 from appliance.jobs.kinds import job_kind
 from appliance.jobs.progress import Progress
-from appliance.library import emptying, index, locating, note_files, previews, uploads
+from appliance.library import carrying, emptying, index, locating, note_files, previews, uploads
+from appliance.library.carried_plan import Errand
 from appliance.library.models import Media, PreviewState
 from appliance.library.sandbox import Sandbox
 from appliance.words import N_
 
 NEWEST = 2**62
+NAMED = 100  # files that stayed; the rest is counted
 SETTLE_S = 2.0  # somebody who gives one star gives another
 
 
@@ -54,6 +57,21 @@ def empty_bin(progress: Progress) -> dict[str, Any]:
     """Remove what has expired.  Resumable: what went has no row."""
     progress.step(N_("Emptying the bin"))
     return {"removed": emptying.clean(progress.db, progress.places)}
+
+
+@job_kind("library.carry", N_("Moving files"))
+def carry(
+    progress: Progress, *, user_id: int, source_id: int, target_id: int, paths: list[str], into: str, keep: bool
+) -> dict[str, Any]:
+    """Copy or move files between places.  Resumable: what a batch has brought is no longer to do."""
+    with progress.db.reading() as session:
+        source, target = (mount_of(session, progress.places, drive_id) for drive_id in (source_id, target_id))
+    sources = tuple(unquote_to_bytes(path) for path in paths)
+    errand = Errand(user_id, source, target, sources, unquote_to_bytes(into), keep)
+    done = carrying.carry(progress.db, errand, progress)
+    for name in done.left[:NAMED]:
+        progress.log(N_("“{name}” could not be read as it was stored, and stayed where it is."), {"name": name})
+    return {"files": done.files, "bytes": done.size, "left": len(done.left)}
 
 
 @job_kind("library.notes", N_("Writing down titles, tags and albums"), nice=10)

@@ -36,12 +36,10 @@ class IntoItself(Conflict):
     hint = N_("Choose another folder.")
 
 
-class OtherDrive(Conflict):
-    """Moving is a rename, which ends at the edge of a drive."""
+class CopiedIntoItself(IntoItself):
+    """Nor can a copy of it."""
 
-    code = "other_drive"
-    template = N_("Files can be moved within one drive only.")
-    hint = N_("Download them and add them on the other drive; then delete them here.")
+    template = N_("“{name}” cannot be copied into itself.")
 
 
 def new_folder(place: Place, name: str) -> Place:
@@ -76,7 +74,8 @@ def rename(db: Database, user: User, place: Place, name: str) -> Place:
 def move(db: Database, user: User, places: Sequence[Place], target: Place) -> list[Place]:
     """Put files and folders into another folder of their drive; a name that is taken there gets a number.
 
-    Where one cannot be moved, those before it are, the rest is not.  Raises as :func:`rename`, OtherDrive, IntoItself.
+    Where one cannot be moved, those before it are, the rest is not.  Raises as :func:`rename`, IntoItself.
+    To another drive: ``carrying``.
     """
     if len(places) > MOST:
         raise Invalid({"paths": N_("Choose at most 1000 at once.")})
@@ -84,8 +83,6 @@ def move(db: Database, user: User, places: Sequence[Place], target: Place) -> li
     for place in places:
         folders.changeable(user, place)
         folder, name = split(place.path)
-        if place.mount.drive_id != target.mount.drive_id:
-            raise OtherDrive()
         if target.path == place.path or target.path.startswith(place.path + b"/"):
             raise IntoItself(name=folders.shown(name))
         if folder != target.path:
@@ -229,10 +226,10 @@ def _follow(session: Session, drive_id: int, user: User, old: bytes, new: bytes)
         home = catalogue.folder_id(session, drive_id, new + path[len(old) :])
         where = StoredFile.folder_id == folder_id
         session.execute(update(StoredFile).where(where).values(folder_id=home, copied=False))
-    _change_hands(session, drive_id, user, old, new)
+    change_hands(session, drive_id, user, old, new)
 
 
-def _change_hands(session: Session, drive_id: int, user: User, old: bytes, new: bytes) -> None:
+def change_hands(session: Session, drive_id: int, user: User, old: bytes, new: bytes) -> None:
     """Into the family's folder photos become "ours"; out of it they are again of whoever takes them, alone."""
     was, becomes = catalogue.is_family(old), catalogue.is_family(new)
     if was == becomes:

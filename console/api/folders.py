@@ -14,7 +14,7 @@ from sqlalchemy import select
 from appliance.drives.mounts import mount_of
 from appliance.errors import Invalid
 from appliance.library import bin as bins
-from appliance.library import emptying, folders, moving
+from appliance.library import emptying, errands, folders, moving
 from appliance.library.folders import Entry, Place
 from appliance.library.models import BinnedFile
 from appliance.words import N_
@@ -65,11 +65,24 @@ class ChosenFiles:
 
 @dataclass(frozen=True)
 class Moving:
-    """Things on one drive, and the folder that they shall go to."""
+    """Things on one drive, and the folder that they shall go to, on the same drive or on ``into_drive``."""
 
     drive: str
     paths: list[str]
     into: str
+    into_drive: str = ""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Where the things are now, or the number of the job that brings them there.
+
+    ``left``: names of files that could not be read as they were stored, and stayed where they are.
+    """
+
+    places: list[FolderPlace]
+    job: int | None
+    left: list[str]
 
 
 @dataclass(frozen=True)
@@ -150,12 +163,22 @@ def rename(body: NewName) -> FolderPlace:
     return _as_view(moving.rename(station().db, me(), _place(body.drive, body.path), body.name))
 
 
-@route("POST", "/folders/move", summary="Move files and folders on their drive")
-def move(body: Moving) -> list[FolderPlace]:
-    """Where they are now; a name that was taken has a number."""
-    target = _place(body.drive, body.into)
-    moved = moving.move(station().db, me(), _chosen(body.drive, body.paths), target)
-    return [_as_view(place) for place in moved]
+@route("POST", "/folders/move", summary="Move files and folders, also to another drive")
+def move(body: Moving) -> Moved:
+    """A name that was taken has a number.  Between drives each file is copied and proven before the original goes."""
+    return _carry(body, keep=False)
+
+
+@route("POST", "/folders/copy", summary="Copy files and folders, also to another drive")
+def copy(body: Moving) -> Moved:
+    """A name that was taken has a number."""
+    return _carry(body, keep=True)
+
+
+def _carry(body: Moving, *, keep: bool) -> Moved:
+    things, target = _chosen(body.drive, body.paths), _place(body.into_drive or body.drive, body.into)
+    outcome = errands.run(station().db, me(), things, target, keep=keep)
+    return Moved([_as_view(place) for place in outcome.places], outcome.job_id, outcome.left)
 
 
 @route("POST", "/folders/zip", summary="Files and folders as one ZIP")

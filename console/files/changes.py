@@ -2,16 +2,16 @@
 
 from urllib.parse import quote
 
-from flask import redirect, request, url_for
+from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 
 from appliance.errors import ApplianceError, Invalid
 from appliance.library import bin as bins
-from appliance.library import folders, moving
+from appliance.library import errands, folders, moving
 from appliance.library.folders import Place
 from console.access import me, signed_in
-from console.files.places import address, at, blueprint, chosen, parents, title, wanted
+from console.files.places import address, at, blueprint, chosen, into, mounts, parents, title, wanted
 from console.files.views import UNDO_AT_MOST, folder_page
 from console.shell import done, not_done, problems_of, show
 from console.station import station
@@ -62,25 +62,27 @@ def rename() -> ResponseReturnValue:
 @blueprint.post("/where-to")
 @signed_in
 def where_to() -> ResponseReturnValue:
-    """Which folder shall what was ticked move to?  ``into`` walks through the folders, each a button of the form."""
+    """Which folder shall what was ticked go to?  ``into`` walks through the folders, each a button of the form."""
     try:
         things = chosen()
     except Invalid as error:
         return not_done(error, "files.folder", **at(wanted()))
-    start = wanted()
-    into = wanted("into") if request.form.get("into") else start
-    own = {thing.path for thing in things}
-    inside = [into.below(e.name) for e in folders.listing(into) if e.is_folder and into.below(e.name).path not in own]
-    tops = [Place(into.mount, top) for top in folders.tops(me())]
+    start, here = wanted(), mounts()
+    target = into(start) if request.form.get("into") else start
+    own = set(things)
+    inside = [target.below(e.name) for e in folders.listing(target) if e.is_folder and target.below(e.name) not in own]
+    top = target.path.partition(b"/")[0]
     return show(
         "files/where_to.html",
         things=things,
         start=start,
-        into=into,
+        into=target,
         inside=inside,
-        tops=tops,
-        way=parents(into),
+        tops=[Place(target.mount, each) for each in folders.tops(me())],
+        drives=[Place(mount, top) for mount in here if not mount.read_only] if len(here) > 1 else [],
+        way=parents(target),
         quoted=quote,
+        named=lambda place: f"{place.mount.tag}:{quote(place.path)}",
         title=title,
         address=address,
         shown=folders.shown,
@@ -90,14 +92,41 @@ def where_to() -> ResponseReturnValue:
 @blueprint.post("/move")
 @signed_in
 def move() -> ResponseReturnValue:
-    """Put what was ticked into a folder."""
+    """Put what was ticked into a folder, also of another drive."""
+    return _carry(keep=False)
+
+
+@blueprint.post("/copy")
+@signed_in
+def copy() -> ResponseReturnValue:
+    """Put a copy of what was ticked into a folder."""
+    return _carry(keep=True)
+
+
+def _carry(*, keep: bool) -> ResponseReturnValue:
     start = wanted()
     try:
-        moved = moving.move(station().db, me(), chosen(), wanted("into"))
+        target = into(start)
+        outcome = errands.run(station().db, me(), chosen(), target, keep=keep)
     except ApplianceError as error:
         return not_done(error, "files.folder", **at(start))
-    target = wanted("into")
-    words = ngettext("%(num)s thing was moved here.", "%(num)s things were moved here.", len(moved))
+    if outcome.job_id is not None:
+        words = gettext("This takes a while. You can go on; Activity shows how far it is.")
+        return done(words, "files.folder", **at(start))
+    if outcome.left:
+        name, count = outcome.left[0], len(outcome.left)
+        words = ngettext(
+            "“%(name)s” could not be read as it was stored, and stayed where it is.",
+            "“%(name)s” and others, %(num)s in all, could not be read as they were stored, and stayed where they are.",
+            count,
+            name=name,
+        )
+        flash(words, "problem")
+    count = len(outcome.places)
+    if keep:
+        words = ngettext("%(num)s thing was copied here.", "%(num)s things were copied here.", count)
+    else:
+        words = ngettext("%(num)s thing was moved here.", "%(num)s things were moved here.", count)
     return done(words, "files.folder", **at(target))
 
 

@@ -35,6 +35,12 @@ def wanted(values: str = "path") -> Place:
     return folders.reached(me(), mounts(), tag, path)
 
 
+def into(start: Place) -> Place:
+    """The folder that things shall go to: ``HOT-2:Anna/Files``, or without a drive on the one they lie on."""
+    tag, _, path = request.form.get("into", "").rpartition(":")
+    return folders.reached(me(), mounts(), tag or start.mount.tag, unquote_to_bytes(path))
+
+
 def chosen() -> list[Place]:
     """The things that were ticked.  Raises Invalid, NotFound."""
     names = request.form.getlist("paths")

@@ -36,7 +36,9 @@ def test_files_are_listed_read_renamed_moved_deleted_and_brought_back(admin: Cal
     (listed,) = [each for each in admin("GET", "/folders/entries?drive=HOT-1&path=Anna").json if not each["folder"]]
     assert (listed["name"], listed["size"], listed["path"]) == ("a.txt", 5, "Anna/a.txt")
     where = {"drive": "HOT-1", "paths": ["Anna/a.txt"]}
-    (moved,) = admin("POST", "/folders/move", where | {"into": made.json["path"]}).json
+    copied = admin("POST", "/folders/copy", where | {"into": "Family"}).json
+    assert copied == {"places": [{"drive": "HOT-1", "path": "Family/a.txt"}], "job": None, "left": []}
+    (moved,) = admin("POST", "/folders/move", where | {"into": made.json["path"]}).json["places"]
     renamed = admin("POST", "/folders/rename", moved | {"name": "b.txt"}).json
     with admin("GET", "/folders/file?drive=HOT-1&path=Anna/100%2525%2520mine/b.txt") as answer:
         assert answer.data == b"hello"

@@ -137,7 +137,7 @@ def test_many_are_moved_by_walking_to_a_folder(anna: FlaskClient, hot: Mount) ->
     write(hot, "Anna/Old/Deep/x")
     ticked = {"path": "Anna", "paths": ["Anna/a", "Anna/b"]}
     page = post(anna, "where-to", **ticked).text
-    assert "Move 2 things" in page and "Old" in page and "disabled" in page
+    assert "Move or copy 2 things" in page and "Old" in page and "disabled" in page
     deep = post(anna, "where-to", **ticked, into="Anna/Old").text
     assert "Deep" in deep and "Move to “Old”" in deep
     assert "2 things were moved here." in post(anna, "move", **ticked, into="Anna/Old/Deep").text
@@ -145,6 +145,23 @@ def test_many_are_moved_by_walking_to_a_folder(anna: FlaskClient, hot: Mount) ->
     assert "Choose at least one." in post(anna, "move", path="Anna", into="Anna/Old").text
     stays = post(anna, "move", path="Anna", paths="Anna/Old", into="Anna/Old/Deep").text
     assert "“Old” cannot be moved into itself." in stays
+
+
+def test_things_are_copied_and_taken_to_another_drive(
+    anna: FlaskClient, hot: Mount, db: Database, places: Places, tmp_path: Path
+) -> None:
+    second = hand_over(db, places, tmp_path / "second", number=2)
+    write(hot, "Anna/Trip/a.txt", b"a")
+    ticked = {"path": "Anna", "paths": ["Anna/Trip"]}
+    assert "HOT-2:Anna" in post(anna, "where-to", **ticked).text
+    there = post(anna, "where-to", **ticked, into="HOT-2:Anna").text
+    assert "Copy to “My files”" in there
+    assert "1 thing was copied here." in post(anna, "copy", **ticked, into="HOT-2:Anna").text
+    assert (second.path / "Anna/Trip/a.txt").read_bytes() == b"a" == (hot.path / "Anna/Trip/a.txt").read_bytes()
+    assert "1 thing was moved here." in post(anna, "move", **ticked, into="HOT-2:Family").text
+    assert (second.path / "Family/Trip/a.txt").exists() and not (hot.path / "Anna/Trip").exists()
+    assert "There is no such folder" in post(anna, "copy", path="Family", paths="Family/x", into="HOT-2:Ben").text
+    assert not (second.path / "Ben").exists()
 
 
 def test_what_is_deleted_can_be_undone_from_the_notice_and_from_the_bin(

@@ -189,6 +189,7 @@ POST   /files/delete                                            in   404  404  4
 GET    /files/file                                              in   404  404  404  404
 GET    /files/folder                                            in   404  404  404  404
 POST   /files/move                                              in   404  404  404  400
+POST   /files/copy                                              in   404  404  404  400
 POST   /files/new-folder                                        in   404  404  404  400
 GET    /files/rename                                            in   404  404  404  404
 POST   /files/rename                                            in   404  404  404  400
@@ -239,6 +240,7 @@ POST   /api/v1/folders/delete                                   401  422  422  4
 GET    /api/v1/folders/entries                                  401  422  422  422  422
 GET    /api/v1/folders/file                                     401  422  422  422  422
 POST   /api/v1/folders/move                                     401  422  422  422  400
+POST   /api/v1/folders/copy                                     401  422  422  422  400
 POST   /api/v1/folders/rename                                   401  422  422  422  400
 POST   /api/v1/folders/zip                                      401  422  422  422  400
 POST   /api/v1/media/zip                                        401  422  422  422  400
