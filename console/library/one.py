@@ -79,7 +79,7 @@ def say(media_id: int) -> ResponseReturnValue:
     except Invalid as error:
         problems = problems_of(error)
     if not problems and not (htmx_request.htmx and not htmx_request.htmx.boosted):
-        return redirect(url_for("library.item", media_id=media_id, **_within()), 303)
+        return redirect(url_for("library.item", media_id=media_id, **within()), 303)
     with station().db.reading() as session:
         found = timeline.detail(session, visible.changeable_by(user), media_id)
         context = about(session, user, found)
@@ -87,11 +87,12 @@ def say(media_id: int) -> ResponseReturnValue:
     typed = request.form if problems else None
     return show(
         "library/_said.html", "said", status, detail=found, item=found.item, problems=problems, typed=typed,
-        within=_within(), **context,
+        within=within(), **context,
     )  # fmt: skip
 
 
-def _within() -> dict[str, Any]:
+def within() -> dict[str, Any]:
+    """What is being looked through, as parts of an address."""
     return {name: request.args[name] for name in ("album", "in") if name in request.args}
 
 

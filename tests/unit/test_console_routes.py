@@ -69,6 +69,7 @@ POST   /s/<token>/unlock                                        404  404  404  4
 POST   /s/<token>/upload                                        404  404  404  404  404
 POST   /albums/<int:album_id>/members                           in   303  404  404  400
 POST   /photos/<int:media_id>/say                               in   303  404  404  400
+POST   /photos/<int:media_id>/grouping                          in   303  303  303  400
 POST   /photos/chosen                                           in   303  303  303  400
 POST   /photos/chosen/undo                                      in   303  303  303  400
 GET    /photos/ours                                             in   200  200  200  200
@@ -218,6 +219,10 @@ GET    /api/v1/family                                           401  200  200  2
 GET    /api/v1/media/<int:media_id>/notes                       401  200  404  404  404
 PATCH  /api/v1/media/<int:media_id>/notes                       401  200  404  404  400
 POST   /api/v1/media/notes                                      401  422  422  422  400
+POST   /api/v1/media/together                                   401  422  422  422  400
+POST   /api/v1/media/<int:media_id>/apart                       401  404  404  404  400
+POST   /api/v1/media/<int:media_id>/alone                       401  404  404  404  400
+POST   /api/v1/media/<int:media_id>/guess                       401  204  404  404  400
 GET    /api/v1/backup                                           401  403  403  200  200
 GET    /api/v1/backup/<int:drive_id>                            401  403  403  200  200
 GET    /api/v1/backup/<int:drive_id>/drills                     401  403  403  200  200
