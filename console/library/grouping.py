@@ -7,7 +7,7 @@ from flask_babel import gettext, ngettext
 from appliance.errors import ApplianceError
 from appliance.library import groupings
 from console.access import me, signed_in
-from console.library.one import within
+from console.library.looking import within
 from console.shell import problems_of
 from console.station import station
 
