@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 from sqlalchemy import JSON
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from appliance.broker.client import Broker
 
 log = logging.getLogger("everpx.plugin")
+T = TypeVar("T")
 GROUP = "everpx.plugins"
 FOLDER = "plugins"
 REST_AFTER = 3  # failures in a row
@@ -244,6 +245,17 @@ def failed(name: str, why: str) -> None:
     if _loaded is not None:
         _loaded.failures[name] = _loaded.failures.get(name, 0) + 1
         _loaded.report(name, why)
+
+
+def guarded(deed: Callable[[], T], otherwise: Callable[[], ApplianceError]) -> T:
+    """What a plugin's object does outside a hook; what it did not foresee is logged and becomes an error in words."""
+    try:
+        return deed()
+    except ApplianceError:
+        raise
+    except Exception as error:
+        log.exception("a plugin failed")
+        raise otherwise() from error
 
 
 def import_modules(hook: str) -> None:

@@ -40,7 +40,7 @@ REGISTRY: dict[str, "Setting[Any]"] = {}
 MODULES = (
     "appliance.backup.policy",
     "appliance.drives.health",
-    "appliance.drives.power",
+    "appliance.drives.waiting",
     "appliance.jobs.schedule",
     "appliance.library.bin",
     "appliance.library.uploads",

@@ -5,6 +5,7 @@ a sentence as its label for those who cannot see it, and the page puts a table b
 one unit of a chart is about one pixel there.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -171,6 +172,54 @@ def shape(state: str) -> Markup:
     return Markup('<svg class="chart legend" viewBox="0 0 11 11" aria-hidden="true">{}</svg>').format(
         _cell(DayMark(state, ""), 0, 0)
     )
+
+
+@dataclass(frozen=True)
+class Series:
+    """One row of bars; ``classes`` give its colour (``is-blue``), the default is the accent."""
+
+    title: str
+    classes: str
+    values: Sequence[float]
+
+
+def bars(series: Sequence[Series], months: Sequence[str], label: str, unit: str) -> Markup:
+    """Bars month by month, the series of a month side by side; each bar says its number when it is pointed at."""
+    most = _round_up(max(value for one in series for value in one.values))
+    slot = (WIDTH - LEFT - RIGHT) / len(months)
+    width = min(22.0, slot * 0.7) / len(series)
+    ground, room = HEIGHT - BOTTOM, HEIGHT - TOP - BOTTOM
+    parts = [
+        Markup('<line class="roof" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(LEFT, y, WIDTH - RIGHT, y)
+        for y in (TOP, ground)
+    ]
+    parts.append(Markup('<text x="{}" y="{}">{}</text>').format(LEFT, TOP - 7, f"{most:g} {unit}"))
+    for at, month in enumerate(months):
+        middle = LEFT + slot * (at + 0.5)
+        for row, one in enumerate(series):
+            if value := one.values[at]:
+                height = max(1.5, room * value / most)
+                left = middle + width * (row - len(series) / 2)
+                parts.append(_bar(one, month, (left, ground - height, width, height), f"{value:.3g} {unit}"))
+        if at % 2 == 1 or len(months) <= 6:
+            text = Markup('<text x="{}" y="{}" text-anchor="middle">{}</text>')
+            parts.append(text.format(round(middle, 1), HEIGHT - 8, month))
+    return _svg("chart bars", WIDTH, HEIGHT, label, parts)
+
+
+def _bar(one: Series, month: str, box: tuple[float, float, float, float], words: str) -> Markup:
+    x, y, width, height = (round(number, 1) for number in box)
+    said = ", ".join(part for part in (one.title, month, words) if part)
+    shape = '<rect class="bar {}" x="{}" y="{}" width="{}" height="{}" rx="1.5"><title>{}</title></rect>'
+    return Markup(shape).format(one.classes, x, y, max(1.0, width - 1), height, said)
+
+
+def _round_up(value: float) -> float:
+    """The next of 1, 2, 5, 10, 20, 50 …"""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in (1, 2, 5, 10) if value <= step * power * 1.000001)
 
 
 def _svg(classes: str, width: int, height: int, label: str, parts: Sequence[Markup]) -> Markup:

@@ -67,6 +67,16 @@ NAMES = [
     "Safari",
     "HeadlessChrome",
     "Lamp",
+    "TP-Link",
+    "Kasa",
+    "Tapo",
+    "Shelly",
+    "Tasmota",
+    "MQTT",
+    "Zigbee2MQTT",
+    "Home Assistant",
+    "webhook",
+    "Wi-Fi",
 ]
 
 FILE = re.compile(r"\S+\.(?:jpe?g|png|heic|webp|mp4|mov)\b", re.IGNORECASE)  # a file is called what a camera called it

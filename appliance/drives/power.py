@@ -12,7 +12,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -21,18 +21,17 @@ from sqlalchemy.orm import Session
 
 from appliance.broker.client import Broker
 from appliance.db import Database, now
+from appliance.drives import circuits, records
 from appliance.drives import inventory as live
-from appliance.drives import records
-from appliance.drives.identity import Verdict, VerdictKind, own_ids, verdict
 from appliance.drives.leases import HANDING_OVER, lease
 from appliance.drives.models import Drive, DriveRole, PowerMove, PowerState
 from appliance.drives.mounts import DriveGone, DriveMissing, Mount, mount_for, mount_of
-from appliance.drives.switches import driver_of
+from appliance.drives.switches import Means, driver_of, guarded
+from appliance.drives.waiting import Arrival
 from appliance.errors import ApplianceError, Conflict, NotFound
 from appliance.health import service as health
 from appliance.health.models import Severity
 from appliance.places import Places
-from appliance.settings import Setting
 from appliance.words import N_, Message
 
 if TYPE_CHECKING:
@@ -40,16 +39,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("everpx.power")
 
-WAIT_HOURS = Setting(
-    "drives.wait_hours",
-    24,
-    N_("How long to wait for a drive to be switched on"),
-    help=N_("After that the work is given up until the next time."),
-    minimum=1,
-    maximum=336,
-    unit=N_("hours"),
-)
-LOOK_AGAIN_S = 1.0
+FOUND_ON_S = 600.0  # a person may have switched it on to look at it
 NEXT = {
     PowerState.OFF: {PowerState.SPINNING_UP},
     PowerState.SPINNING_UP: {PowerState.MOUNTED, PowerState.UNMOUNTED, PowerState.OFF},
@@ -57,14 +47,6 @@ NEXT = {
     PowerState.FLUSHING: {PowerState.UNMOUNTED},
     PowerState.UNMOUNTED: {PowerState.OFF, PowerState.SPINNING_UP},
 }
-
-
-class NotSwitchedOn(ApplianceError):
-    """Nobody switched the drive on in time."""
-
-    code, status = "drive_not_switched_on", 503
-    template = N_("{drive} was not switched on within {hours} hours.")
-    hint = N_("Nothing is lost; what is new is on one drive only until the next copy. Switch it on and start again.")
 
 
 class StillMounted(ApplianceError):
@@ -92,95 +74,41 @@ def _write_move(session: Session, drive: Drive, state: PowerState) -> None:
 
 
 @contextmanager
-def cold_drive(progress: "Progress", drive_id: int, *, read_only: bool = False) -> Iterator[Mount]:
+def cold_drive(
+    progress: "Progress", drive_id: int, *, read_only: bool = False, within_s: float | None = None
+) -> Iterator[Mount]:
     """A COLD drive for as long as the block runs: switched on, identified, mounted; then flushed, unmounted, off.
 
-    Waits for another job that holds the drive, and for people; both hear pause and cancel.  Raises NotFound,
-    NotSwitchedOn, and whatever mounting refuses.  When the block raises, the drive is brought to rest all the same.
+    Waits for another job that holds the drive, and for people (``within_s``, else as long as the setting says); both
+    hear pause and cancel.  Raises NotFound, NotSwitchedOn, and whatever mounting refuses.  When the block raises, the
+    drive is brought to rest all the same.
     """
     db, broker, places = progress.db, progress.broker, progress.places
     with lease(places, drive_id, progress):
         drive = _drive(db, drive_id)
         release(db, broker, places, drive, power_off=False)  # a job before us was killed
-        drive = move(db, drive_id, PowerState.SPINNING_UP)
+        drive, driver = move(db, drive_id, PowerState.SPINNING_UP), driver_of(drive)
         try:
-            mount = _bring_up(progress, drive, read_only)
+            mount = _bring_up(Arrival(progress, drive, driver, within_s), read_only)
         except BaseException:
             _rest_quietly(db, broker, places, drive)
             raise
         try:
-            yield mount
+            with guarded(driver, lambda: driver.watching(drive, Means(db, broker, places))):
+                yield mount
         except BaseException:
             _rest_quietly(db, broker, places, drive)
             raise
         release(db, broker, places, drive)
 
 
-def _bring_up(progress: "Progress", drive: Drive, read_only: bool) -> Mount:
-    driver_of(drive).on(drive)
-    found = _wait_until_here(progress, drive)
+def _bring_up(arrival: Arrival, read_only: bool) -> Mount:
+    progress, drive, found = arrival.progress, arrival.drive, arrival.wait()
     request = {"device": found.device, "tag": drive.tag, "filesystem_uuid": drive.filesystem_uuid}
     move(progress.db, drive.id, PowerState.MOUNTED)  # before it is so: a crash in between unmounts nothing, harmlessly
     progress.broker("drives.mount", request | {"read_only": read_only or found.read_only})
     with progress.db.reading() as session:
         return mount_of(session, progress.places, drive.id)
-
-
-def _wait_until_here(progress: "Progress", drive: Drive) -> live.Found:
-    """The right drive, as soon as it is plugged in.  Raises NotSwitchedOn."""
-    with progress.db.reading() as session:
-        hours = WAIT_HOURS.get(session)
-    own = own_ids(progress.places)
-    end = time.monotonic() + hours * 3600
-    asked = False
-    try:
-        found, judged = _search(progress, drive, live.refresh(progress.places, progress.broker), own)
-        while found is None or judged is None or judged.kind is not VerdictKind.OURS:
-            if time.monotonic() > end:
-                raise NotSwitchedOn(drive=drive.name, hours=hours)
-            if not asked:
-                _ask_people(progress.db, drive, judged)
-                asked = True
-            progress.step(judged.message if judged else Message(N_("Switch on {drive}"), {"drive": drive.name}))
-            progress.wait(LOOK_AGAIN_S)
-            found, judged = _search(progress, drive, live.load(progress.places), own)
-    finally:
-        if asked:
-            with progress.db.writing() as session:
-                health.settle(session, "switch_on", f"drive:{drive.id}")
-    return found
-
-
-def _search(
-    progress: "Progress", drive: Drive, inventory: live.Inventory, own: Collection[str]
-) -> tuple[live.Found | None, Verdict | None]:
-    """Whatever claims to be the drive, the real one first."""
-    with progress.db.reading() as session:
-        every = list(session.scalars(select(Drive)))
-    best: tuple[live.Found | None, Verdict | None] = (None, None)
-    for found in inventory.found:
-        judged = verdict(found, inventory, every, own)
-        if judged.drive_id == drive.id:
-            if judged.kind is VerdictKind.OURS:
-                return found, judged
-            best = (found, judged)
-    return best
-
-
-def _ask_people(db: Database, drive: Drive, judged: Verdict | None) -> None:
-    named = {"drive": drive.name}
-    hint = N_("The copy waits for it. Plug it in, or switch its plug on; everything else is done by itself.")
-    with db.writing() as session:
-        health.tell(
-            session,
-            health.Finding(
-                code="switch_on",
-                severity=Severity.WARNING,
-                subject=f"drive:{drive.id}",
-                message=judged.message if judged else Message(N_("Please switch on {drive}."), named),
-                hint=judged.hint if judged else Message(hint),
-            ),
-        )
 
 
 def release(db: Database, broker: Broker, places: Places, drive: Drive, *, power_off: bool = True) -> None:
@@ -199,7 +127,7 @@ def release(db: Database, broker: Broker, places: Places, drive: Drive, *, power
         return
     if _is_mounted(places, drive):
         raise StillMounted(drive=drive.name)
-    _switch_off(db, broker, drive, disk)
+    _switch_off(Means(db, broker, places), _drive(db, drive.id), disk)
 
 
 def _unmount(db: Database, broker: Broker, places: Places, drive: Drive) -> None:
@@ -231,23 +159,28 @@ def _stuck(drive: Drive, subject: str, error: ApplianceError) -> health.Finding:
     )
 
 
-def _switch_off(db: Database, broker: Broker, drive: Drive, disk: str | None) -> None:
-    """Spin down and switch off what is certainly unmounted."""
+def _switch_off(means: Means, drive: Drive, disk: str | None) -> None:
+    """Spin down and switch off what is certainly unmounted, unless something else hangs on the same switch."""
     if disk is not None:
         try:
-            broker("drives.standby", {"disk": disk})
+            means.broker("drives.standby", {"disk": disk})
         except ApplianceError as error:  # it is unplugged already: even better
             log.info("%s: no standby: %s", drive.tag, error)
+    if drive.power_state is not PowerState.UNMOUNTED:  # if it cannot be switched off, that is how it stands
+        move(means.db, drive.id, PowerState.UNMOUNTED)
     subject = f"drive:{drive.id}"
     try:
-        driver_of(drive).off(drive)
-    except ApplianceError as error:  # it stays on, which does no harm; tried again at the next start
-        with db.writing() as session:
+        left = circuits.cut(means, driver_of(drive), drive)
+    except ApplianceError as error:  # it stays on, which does no harm; tried again by rest_cold
+        with means.db.writing() as session:
             health.tell(session, _still_on(drive, subject, error))
         return
-    with db.writing() as session:
+    if left is not None:
+        log.info("%s is left powered: %s", drive.tag, left)
+        return
+    with means.db.writing() as session:
         health.settle(session, "drive_still_on", subject)
-    move(db, drive.id, PowerState.OFF)
+    move(means.db, drive.id, PowerState.OFF)
 
 
 def _still_on(drive: Drive, subject: str, error: ApplianceError) -> health.Finding:
@@ -256,7 +189,7 @@ def _still_on(drive: Drive, subject: str, error: ApplianceError) -> health.Findi
         severity=Severity.WARNING,
         subject=subject,
         message=Message(N_("{drive} could not be switched off: {why}"), {"drive": drive.name, "why": error.message}),
-        hint=Message(N_("It is finished and may be switched off by hand.")),
+        hint=Message(N_("It is finished and may be switched off by hand. The station tries again by itself.")),
         fix="drives.release",
         fix_arguments={"drive_id": drive.id},
     )
@@ -308,18 +241,57 @@ def _drive(db: Database, drive_id: int) -> Drive:
 
 def resume_power(db: Database, broker: Broker, places: Places) -> None:
     """After a start: every drive that nobody works with comes to rest.  Safe to repeat, and while jobs run."""
+    rest_cold(db, broker, places)
     with db.reading() as session:
         drives = list(session.scalars(select(Drive)))
     for drive in drives:
+        with contextlib.suppress(Conflict), lease(places, drive.id):
+            _resume_hot(db, places, drive)
+    with contextlib.suppress(Conflict), lease(places, HANDING_OVER):
+        _unmount_strays(broker, places, {drive.tag for drive in drives})
+
+
+def rest_cold(db: Database, broker: Broker, places: Places) -> None:
+    """COLD drives that nobody works with come to rest: after a start, and later what could not be let go then."""
+    with db.reading() as session:
+        drives = list(session.scalars(select(Drive).where(Drive.role == DriveRole.COLD)))
+    for drive in drives:
         try:
             with lease(places, drive.id):
-                _resume(db, broker, places, drive)
+                if _found_on(Means(db, broker, places), drive):
+                    move(db, drive.id, PowerState.SPINNING_UP)  # somebody else did
+                release(db, broker, places, drive)
+                with db.writing() as session:
+                    health.settle(session, "switch_on", f"drive:{drive.id}")
         except Conflict:
             continue  # a job holds it
         except ApplianceError as error:
             log.warning("%s: %s", drive.tag, error)
-    with contextlib.suppress(Conflict), lease(places, HANDING_OVER):
-        _unmount_strays(broker, places, {drive.tag for drive in drives})
+
+
+def let_rest(means: Means, drive_id: int) -> None:
+    """Switch off a drive that nobody works with, whatever its row says; the caller holds its lease.
+
+    Raises what unmounting raises; what goes wrong at switching is an issue, and the row is not ``off`` then.
+    """
+    drive = _drive(means.db, drive_id)
+    if drive.power_state is PowerState.OFF:
+        drive = move(means.db, drive_id, PowerState.SPINNING_UP)
+    release(means.db, means.broker, means.places, drive)
+
+
+def _found_on(means: Means, drive: Drive) -> bool:
+    """Whether a drive that is off has been here for a while: a plug came back on with the power, or by an app."""
+    note = means.places.run / f"found-on-{drive.id}"
+    if drive.power_state is not PowerState.OFF or _disk_of(means.places, drive) is None:
+        note.unlink(missing_ok=True)
+        return False
+    driver = driver_of(drive)
+    if guarded(driver, lambda: driver.circuit(drive, means)) is None:
+        return False
+    if not note.exists():
+        note.touch()
+    return time.time() - note.stat().st_mtime > FOUND_ON_S
 
 
 def _unmount_strays(broker: Broker, places: Places, known: set[str]) -> None:
@@ -329,13 +301,10 @@ def _unmount_strays(broker: Broker, places: Places, known: set[str]) -> None:
             broker("drives.unmount", {"tag": record.tag})
 
 
-def _resume(db: Database, broker: Broker, places: Places, drive: Drive) -> None:
-    if drive.role is DriveRole.COLD:
-        release(db, broker, places, drive)
+def _resume_hot(db: Database, places: Places, drive: Drive) -> None:
+    """Ejected, or in use before the power went: ensure_hot decides anew."""
+    if drive.role is DriveRole.HOT and drive.power_state is not PowerState.OFF and not _is_mounted(places, drive):
         with db.writing() as session:
-            health.settle(session, "switch_on", f"drive:{drive.id}")
-    elif drive.power_state is not PowerState.OFF and not _is_mounted(places, drive):
-        with db.writing() as session:  # ejected, or in use before the power went: ensure_hot decides anew
             session.get_one(Drive, drive.id).power_state = PowerState.OFF
 
 

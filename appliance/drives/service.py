@@ -341,8 +341,8 @@ def change(
         problems["colour"] = N_("Choose one of the listed values.")
     if full_below_percent is not None and not 1 <= full_below_percent <= 50:
         problems["full_below_percent"] = N_("Choose a number from 1 to 50.")
-    if power_driver is not None and power_driver not in switches.drivers():
-        problems["power_driver"] = N_("Choose one of the listed values.")
+    if power_driver is not None and (why := switches.problem(session, drive, power_driver)):
+        problems["power_driver"] = why
     if problems:
         raise Invalid(problems)
     if name and name != drive.name:

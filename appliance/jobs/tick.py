@@ -52,6 +52,12 @@ class Chores:
 
         resume_power(self.db, self.broker, self.places)
 
+    def rest_drives(self) -> None:
+        """What could not be let go, or switched off, is tried again."""
+        from appliance.drives.power import rest_cold
+
+        rest_cold(self.db, self.broker, self.places)
+
     def mount_hot(self) -> None:
         """Every HOT drive that is here and ours is in use."""
         from appliance.drives.mounts import ensure_hot
@@ -110,6 +116,7 @@ Chore = Callable[[Chores], None]
 TITLES = {
     "recover_jobs": N_("going on with what was interrupted"),
     "settle_drives": N_("bringing drives to rest"),
+    "rest_drives": N_("letting drives rest"),
     "mount_hot": N_("taking drives into use"),
     "open_front_door": N_("getting ready for uploads"),
     "settle_services": N_("offering what is here to the network"),
@@ -138,6 +145,7 @@ USUAL: tuple[Chore, ...] = (
     Chores.sample_space,
     Chores.check_database,
     Chores.check_health,
+    Chores.rest_drives,
 )
 
 

@@ -4,13 +4,12 @@ pydantic turns the annotations into JSON Schema; it is imported here only, when 
 """
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from appliance import VERSION
 from console.access import ADMIN, PUBLIC
 from console.api.foreign import FOREIGN
-from console.api.routes import Endpoint
+from console.api.routes import ENDPOINTS, Endpoint
 
 PART = re.compile(r"<(?:(\w+)(?:\([^)]*\))?:)?(\w+)>")
 REF = "#/components/schemas/{model}"
@@ -29,11 +28,11 @@ PROBLEM = {
 }
 
 
-def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
+def document() -> dict[str, Any]:
     """The whole document."""
-    schemas, definitions = _schemas(endpoints)
+    schemas, definitions = _schemas()
     paths: dict[str, dict[str, Any]] = {}
-    for endpoint in endpoints:
+    for endpoint in ENDPOINTS:
         operation = _operation(endpoint, schemas)
         paths.setdefault(PART.sub(r"{\2}", endpoint.path), {})[endpoint.method.lower()] = operation
     for path, operations in FOREIGN.items():
@@ -60,12 +59,12 @@ def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     }
 
 
-def _schemas(endpoints: Sequence[Endpoint]) -> tuple[dict[tuple[str, str, str], Any], dict[str, Any]]:
+def _schemas() -> tuple[dict[tuple[str, str, str], Any], dict[str, Any]]:
     """(method, path, "body" or "return") -> schema, and the named schemas they refer to."""
     from pydantic import TypeAdapter
 
     wanted: list[tuple[tuple[str, str, str], Any, Any]] = []
-    for endpoint in endpoints:
+    for endpoint in ENDPOINTS:
         hints = endpoint.hints
         for part, mode in (("body", "validation"), ("return", "serialization")):
             kind = hints.get(part, type(None))
@@ -85,7 +84,7 @@ def _is_response(kind: Any) -> bool:
 def _operation(endpoint: Endpoint, schemas: dict[tuple[str, str, str], Any]) -> dict[str, Any]:
     key = endpoint.method, endpoint.path
     operation: dict[str, Any] = {
-        "operationId": endpoint.name,
+        "operationId": f"{endpoint.function.__module__.rpartition('.')[2]}_{endpoint.function.__name__}",
         "tags": [endpoint.room],
         "summary": endpoint.summary,
         "description": f"{(endpoint.function.__doc__ or '').strip()} {_who(endpoint.access)}".strip(),

@@ -11,7 +11,7 @@ from appliance.drives.models import COLOURS, DriveRole, DriveState
 from appliance.errors import ApplianceError, Conflict, Invalid
 from appliance.words import N_, Message
 from console.access import admin_only, me
-from console.drives import cards, handover, space, words
+from console.drives import cards, handover, space, switching, words
 from console.shell import done, not_done, problems_of, show
 from console.station import station
 
@@ -64,6 +64,7 @@ def _detail(
         card = cards.one(session, station(), drive)
         days = space.samples(session, drive_id)
         moves = power.power_events(session, drive_id, MOVES_SHOWN)
+        ways = switching.ways(session, drive)
     saved = {"name": drive.name, "colour": drive.colour, "full_below_percent": str(drive.full_below_percent)}
     return show(
         "drives/detail.html",
@@ -74,6 +75,7 @@ def _detail(
         chart=space.chart(days),
         forecast=space.forecast(days) if days else "",
         moves=moves,
+        ways=ways,
         form=saved | (form or {}),
         problems=problems or {},
         colours=COLOURS,
@@ -105,6 +107,18 @@ def _percent(text: str) -> int:
         return int(text)
     except ValueError:
         raise Invalid({"full_below_percent": N_("Enter a whole number.")}) from None
+
+
+@blueprint.post("/<int:drive_id>/switch")
+@admin_only
+def switch_by(drive_id: int) -> ResponseReturnValue:
+    """Who, or what, switches it on and off."""
+    try:
+        with station().db.writing() as session:
+            service.change(session, drive_id, power_driver=request.form.get("power_driver", ""), asked_by=me().id)
+    except Invalid as error:
+        return _detail(drive_id, {}, problems_of(error), error.status)
+    return done(gettext("Saved."), "drives.detail", drive_id=drive_id)
 
 
 @blueprint.post("/<int:drive_id>/eject")

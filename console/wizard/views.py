@@ -21,7 +21,7 @@ from appliance.words import N_
 from console import access
 from console.access import admin_only, public
 from console.backup import planning
-from console.drives import cards
+from console.drives import cards, switching
 from console.shell import done, problems_of, show
 from console.station import station
 from console.wizard import steps
@@ -205,6 +205,7 @@ def _drive_step(role: DriveRole) -> ResponseReturnValue:
         strangers=here.strangers,
         jobs=under_way,
         steps=steps.numbered(role.value),
+        questions=switching.questions(mine[0].drive.id) if mine and role is DriveRole.COLD else [],
         following="wizard.cold" if role is DriveRole.HOT else "wizard.schedule",
     )
 

@@ -1,0 +1,1 @@
+"""How each kind of plug is spoken to.  Runs in a short process of its own; imports no database and no web."""
