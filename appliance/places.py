@@ -47,6 +47,11 @@ class Places:
         return self.run / "drives"
 
     @property
+    def news(self) -> Path:
+        """A file for each HOT drive on which something changed that nobody has looked at yet."""
+        return self.mounts / ".news"
+
+    @property
     def folder_drives(self) -> Path:
         """Plain folders that stand in for drives where there is no root."""
         return self.data / "folder-drives"

@@ -127,7 +127,7 @@ def main() -> None:
     options.add_argument(
         "--load",
         action="append",
-        default=["appliance.drives.privileged"],
+        default=["appliance.drives.privileged", "appliance.watching.privileged"],
         help="a module of verbs (privileged.py)",
     )
     options.add_argument("--plugins", action="store_true", help="also the verbs of every plugin that comes with us")
@@ -141,6 +141,8 @@ def main() -> None:
     daemon = Daemon(given.socket, frozenset({0, os.geteuid(), user.pw_uid}), group)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
+    for begin in protocol.AT_START:
+        begin()
     log.info("ready, verbs: %s", ", ".join(sorted(protocol.VERBS)))
     daemon.serve()
 

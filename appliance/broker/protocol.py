@@ -17,6 +17,7 @@ LIMIT = 64 * 1024  # bytes a frame may have
 R = TypeVar("R")
 Handler = Callable[[Any], dict[str, Any]]
 VERBS: dict[str, tuple[type[Any], Handler]] = {}
+AT_START: list[Callable[[], None]] = []
 
 
 class BadRequest(ApplianceError):
@@ -41,6 +42,12 @@ def verb(name: str) -> Callable[[Callable[[R], dict[str, Any]]], Callable[[R], d
         return handler
 
     return register
+
+
+def at_start(begin: Callable[[], None]) -> Callable[[], None]:
+    """Declare what the daemon does once, before it answers; loading the module alone must do nothing."""
+    AT_START.append(begin)
+    return begin
 
 
 def parse(line: bytes) -> tuple[str, Handler, Any]:

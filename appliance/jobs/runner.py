@@ -5,7 +5,6 @@ worker does not carry the memory of the work.  The exit status does not matter: 
 that still says RUNNING when the process is gone was interrupted.
 """
 
-import ctypes
 import logging
 import os
 import signal
@@ -17,20 +16,19 @@ from appliance.broker.client import SocketBroker
 from appliance.db import Database, now
 from appliance.errors import ApplianceError
 from appliance.jobs import kinds, service
+from appliance.jobs.life import die_with_worker
 from appliance.jobs.models import ACTIVE, Job, JobState, Wish
 from appliance.jobs.progress import Cancelled, Interrupted, Paused, Progress
 from appliance.places import places
 from appliance.words import N_, Message
 
 log = logging.getLogger("everpx.jobs")
-PR_SET_PDEATHSIG = 1
-WORKER = "EVERPX_WORKER"  # pid of the worker that started this process
 
 
 def main() -> None:
     """Run the job whose id is the last argument."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    _die_with_worker()
+    die_with_worker()
     here = places()
     db = Database(here.database)
     job = claim(db, int(sys.argv[-1]))
@@ -40,14 +38,6 @@ def main() -> None:
         plugin.load(db)
         run(db, progress, job)
     db.close()
-
-
-def _die_with_worker() -> None:
-    """The worker's death is a power cut to its jobs, so that there is never a second runner of one job."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    worker = os.environ.get(WORKER)
-    if worker is not None and os.getppid() != int(worker):  # it died before the line above
-        sys.exit("the worker is gone")
 
 
 def claim(db: Database, job_id: int) -> Job | None:

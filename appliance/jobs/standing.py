@@ -3,9 +3,11 @@
 import contextlib
 import json
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from appliance.backup import service as backup
@@ -13,7 +15,7 @@ from appliance.db import now
 from appliance.drives import mounts
 from appliance.durable import write_atomically
 from appliance.jobs import service
-from appliance.jobs.models import Job
+from appliance.jobs.models import ACTIVE, Job, JobState
 from appliance.jobs.schedule import time_zone_name
 from appliance.library import notes
 from appliance.library.models import BinnedFile, Media, PreviewState, StoredFile
@@ -22,7 +24,8 @@ from appliance.words import N_, Message
 
 PREVIEWS, INDEX, BIN, PAGE = "library.previews", "library.index", "library.bin", "album_page.hot"
 REST = timedelta(minutes=15)  # what the last run left waiting (a drive that is not here) is not tried at once
-INDEX_EVERY = timedelta(days=7)  # also when no drive came or went
+INDEX_EVERY = timedelta(hours=20)  # at night, also when no drive came or went: what nobody told of is found
+INDEX_LATE = timedelta(days=3)  # a box that is off at night does it by day, then
 BIN_EVERY = timedelta(hours=20)
 PAGE_EVERY = timedelta(hours=1)  # at most, however many photos arrive
 PAGE_LATE = timedelta(hours=20)  # also when only titles and albums changed
@@ -62,20 +65,48 @@ def start_notes(session: Session) -> None:
 
 
 def start_index(session: Session, places: Places) -> None:
-    """An index once for each time a HOT drive comes (people may have changed it elsewhere), and once a week."""
-    here = {m.tag: [m.device, m.sequence, m.device_number] for m in mounts.hot_mounts(session, places)}
-    noted = places.run / "indexed.json"  # not needed after a reboot: every drive comes anew then
+    """An index once for each time a HOT drive comes (people may have changed it elsewhere), and once a night."""
+    here = _arrivals(session, places)
     try:
-        known = json.loads(noted.read_text())
+        known = json.loads(_indexed(places).read_text())
     except (OSError, ValueError):
         known = {}
     last = _last(session, Job.kind == INDEX, now())
-    fresh = last is not None and now() - INDEX_EVERY < last
+    fresh = last is not None and now() - last < (INDEX_EVERY if _is_night(session, now()) else INDEX_LATE)
     if not here or (fresh and all(known.get(tag) == arrival for tag, arrival in here.items())):
         return
     with contextlib.suppress(service.AlreadyRunning):  # from before it came; the next look tries again
         start_index_now(session)
-        write_atomically(noted, json.dumps(here).encode())
+        write_atomically(_indexed(places), json.dumps(here).encode())
+
+
+def index_since(session: Session, places: Places, moment: datetime) -> bool:
+    """See to it that every HOT drive is looked through from its beginning after ``moment``.
+
+    False while a walk that began before is under way.
+    """
+    begun = or_(Job.started >= moment, and_(Job.started.is_(None), Job.state.in_(ACTIVE)))
+    if session.scalar(select(Job.id).where(Job.kind == INDEX, begun, Job.state.in_((*ACTIVE, JobState.DONE))).limit(1)):
+        return True
+    try:
+        start_index_now(session)
+    except service.AlreadyRunning:
+        return False
+    write_atomically(_indexed(places), json.dumps(_arrivals(session, places)).encode())
+    return True
+
+
+def _arrivals(session: Session, places: Places) -> dict[str, list[Any]]:
+    """Each HOT drive that is here, by this plugging-in."""
+    return {m.tag: [m.device, m.sequence, m.device_number] for m in mounts.hot_mounts(session, places)}
+
+
+def _indexed(places: Places) -> Path:
+    return places.run / "indexed.json"  # not needed after a reboot: every drive comes anew then
+
+
+def _is_night(session: Session, moment: datetime) -> bool:
+    return moment.astimezone(ZoneInfo(time_zone_name(session))).hour in NIGHT
 
 
 def start_index_now(session: Session) -> Job:
@@ -96,7 +127,7 @@ def start_page(session: Session, places: Places, moment: datetime) -> None:
 
 def start_scrub(session: Session, places: Places, moment: datetime) -> None:
     """A slice of each HOT drive is read again each night, so that rot is found while a good copy exists."""
-    night = moment.astimezone(ZoneInfo(time_zone_name(session))).hour in NIGHT
+    night = _is_night(session, moment)
     for mount in mounts.hot_mounts(session, places):
         last = _last(session, Job.lock == backup.scrub_lock(mount.drive_id), moment)
         if last is None or moment - last > (SCRUB_EVERY if night else SCRUB_LATE):

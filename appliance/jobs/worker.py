@@ -1,8 +1,9 @@
 """The idle supervisor: ``python -m appliance.jobs.worker``.  One per station, and small, because it is always there.
 
-It imports no ORM and does no work itself.  It hears of drives and of commits, and starts a process whenever there is
-something to do: ``appliance.jobs.runner ID`` per job, ``appliance.jobs.tick`` for chores
-(schedules, mounting, health).  Killed, it takes its jobs with it, and the next start finds rows that nobody works on.
+It imports no ORM and does no work itself.  It hears of drives, of commits and of news on the drives, and starts a
+process whenever there is something to do: ``appliance.jobs.runner ID`` per job, ``appliance.jobs.tick`` for chores
+(schedules, mounting, health), ``appliance.watching.catch_up`` for files that came around the console.  Killed, it takes
+its jobs with it, and the next start finds rows that nobody works on.
 """
 
 import fcntl
@@ -22,6 +23,7 @@ from datetime import UTC, datetime
 from appliance.broker.client import SocketBroker
 from appliance.folder_news import ONCE, WRITTEN, FolderNews
 from appliance.jobs.drive_watch import DriveWatch
+from appliance.jobs.outside_news import CATCH_UP, OutsideNews
 from appliance.places import Places, places
 
 log = logging.getLogger("everpx.worker")
@@ -84,6 +86,7 @@ class Worker:
         self.rows.execute("pragma busy_timeout=2000")
         self.wake, self.woken = _wakeup()
         self.commits = FolderNews()
+        self.outside = OutsideNews(here)
         self.heard = self.seen = NEVER  # when a commit was last heard of, and seen
         self.drives = DriveWatch(here, SocketBroker(here.broker_socket), self._drives_changed)
         self.children: dict[int, Child] = {}
@@ -144,6 +147,8 @@ class Worker:
             (self.next_due,) = self.rows.execute(NEXT_DUE).fetchone()
             if self.rows.execute(PREVIEWS_WAIT).fetchone()[0]:
                 self._tick("previews", "--standing")
+        if not self._busy(CATCH_UP) and self.outside.rest() == 0:
+            self._spawn([CATCH_UP], 0, CATCH_UP)
         if (self.drives_changed or time.monotonic() >= self.again) and not self._ticking():
             self.unsettled = 0 if self.drives_changed else self.unsettled
             self.drives_changed, self.again = False, math.inf
@@ -168,7 +173,7 @@ class Worker:
             return POLL_S
         if self._data_version() != self.version:
             return 0.0
-        until = min(LOOK_ANYWAY_S, self.again - moment)
+        until = min(LOOK_ANYWAY_S, self.again - moment, self.outside.rest())
         if self.next_due is not None:
             due = datetime.fromisoformat(self.next_due).replace(tzinfo=UTC) - datetime.now(UTC)
             until = min(until, due.total_seconds())
@@ -198,7 +203,10 @@ class Worker:
         self._spawn(["appliance.jobs.tick", *flags], 0, "tick")
 
     def _ticking(self) -> bool:
-        return any(child.lane == "tick" for child in self.children.values())
+        return self._busy("tick")
+
+    def _busy(self, lane: str) -> bool:
+        return any(child.lane == lane for child in self.children.values())
 
     def _spawn(self, module: list[str], job_id: int, lane: str) -> None:
         process = subprocess.Popen(  # runs until it ends by itself; a tick that hangs is killed in _reap
@@ -219,7 +227,9 @@ class Worker:
                 continue
             del self.children[pid]
             self.version = -1  # there may be room for the next job
-            if child.job_id:
+            if child.lane == CATCH_UP:
+                self.outside.ended(status)
+            elif child.job_id:
                 self._ended(child.job_id, status)
             elif status == AGAIN:
                 self.unsettled += 1
@@ -245,12 +255,13 @@ class Worker:
 
     def _sleep(self, seconds: float) -> None:
         """Until a signal, a drive, a commit, or the time."""
-        sources: list[socket.socket | FolderNews] = [self.wake]
-        if self.commits.fileno() >= 0:
-            sources.append(self.commits)
+        news = [source for source in (self.commits, self.outside) if source.fileno() >= 0]
+        sources: list[socket.socket | FolderNews | OutsideNews] = [self.wake, *news]
         ready = select.select(sources, [], [], seconds)[0]
         if self.wake in ready:
             self.wake.recv(4096)
+        if self.outside in ready:
+            self.outside.heard()
         if self.commits in ready and self.commits.heard():
             self.heard = time.monotonic()
 

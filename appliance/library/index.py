@@ -8,57 +8,30 @@ a time, each in its own transaction, so that a cut costs one folder, and the mem
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, tzinfo
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from datetime import tzinfo
+from typing import Any
 
 from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
-from appliance.db import Database, now
+from appliance.db import Database
 from appliance.drives.mounts import Mount, hot_mounts
 from appliance.jobs.progress import Progress
 from appliance.jobs.schedule import zone
-from appliance.library import beside, catalogue, room, scan
+from appliance.library import beside, catalogue, room, scan, sighting
 from appliance.library.albums import album_files
 from appliance.library.beneath import open_beneath
 from appliance.library.contents import digest_of
-from appliance.library.formats import HEAD, Format, format_of
-from appliance.library.listing import Entry, Listing
+from appliance.library.listing import Listing
 from appliance.library.models import Folder, StoredFile
-from appliance.library.taken import Taken, from_name, taken
-from appliance.people.models import Role, User, UserState
+from appliance.library.sighting import NOTHING_READ, Owners
 from appliance.words import N_, Message
 
 JOB = "library.index"
 HASH_SHARE = (20, 100)  # of the bar; the walk fills what is before
 HASH_BATCH = 64
-NOTHING_READ: Mapping[bytes, bytes] = MappingProxyType({})
 SMALL = 32 << 20  # bytes that somebody who looks at a page may wait for
 PATIENCE_S = 5.0  # and how long
-
-
-class Seen(NamedTuple):
-    """What a look at a new or changed file has shown."""
-
-    entry: Entry
-    format: Format | None
-    taken: Taken | None
-
-
-class Owners:
-    """Whose files a folder holds: below a person's folder theirs; other files came with a drive that an admin took."""
-
-    def __init__(self, session: Session) -> None:
-        users = session.scalars(select(User).order_by(User.id)).all()
-        self._by_folder = {user.folder.casefold(): user.id for user in users}
-        admins = [u.id for u in users if u.role is Role.ADMIN and u.state is UserState.ACTIVE]
-        self._admin = admins[0] if admins else None
-
-    def of(self, folder: bytes) -> int | None:
-        """The person's id; None while there is nobody at all."""
-        top = folder.partition(b"/")[0].decode("utf-8", "replace").casefold()
-        return self._by_folder.get(top, self._admin)
 
 
 def run(progress: Progress) -> dict[str, Any]:
@@ -85,14 +58,14 @@ def walk(progress: Progress, mount: Mount, owners: Owners, here: tzinfo) -> dict
         walked.add(listing.path)
         if listing.problem is not None:
             counts["unreadable"] += 1
-            walked |= _below(progress.db, mount.drive_id, listing.path)
+            walked |= folders_below(progress.db, mount.drive_id, listing.path)
             continue
         before = counts["new"], counts["gone"]
-        _compare(progress.db, mount, listing, owners, here, counts)
+        compare(progress.db, mount, listing, owners, here, counts)
         if before != (counts["new"], counts["gone"]):
             progress.got_on()
     mount.check()  # a drive that was pulled while it was read looks emptier than it is
-    counts["gone"] += _forget_folders(progress.db, mount, walked)
+    counts["gone"] += forget_folders(progress.db, mount, walked)
     return counts
 
 
@@ -106,7 +79,7 @@ def look_at(db: Database, mount: Mount, path: bytes, digests: Mapping[bytes, byt
     with room.opened(mount) as root:
         listing = scan.listing_of(mount.path, path)
         if listing.problem is None:
-            _compare(db, mount, listing, owners, here, {"new": 0, "gone": 0, "unreadable": 0}, digests)
+            compare(db, mount, listing, owners, here, {"new": 0, "gone": 0, "unreadable": 0}, digests)
             _hash_small(db, mount, root, path)
 
 
@@ -127,7 +100,7 @@ def look_below(db: Database, mount: Mount, path: bytes, seconds: float = PATIENC
             listing, folders = found
             if listing.problem is not None:
                 return False
-            _compare(db, mount, listing, owners, here, {"new": 0, "gone": 0, "unreadable": 0})
+            compare(db, mount, listing, owners, here, {"new": 0, "gone": 0, "unreadable": 0})
             waiting += [catalogue.joined(listing.path, name) for name in folders]
             seen.append(listing.path)
         complete = not waiting
@@ -136,6 +109,23 @@ def look_below(db: Database, mount: Mount, path: bytes, seconds: float = PATIENC
                 return False
             complete &= _hash_small(db, mount, root, folder)
     return complete
+
+
+def hash_some(db: Database, mount: Mount, after: int) -> int:
+    """Read the next few small files that nobody has read; the id to go on after, 0 when there are none left.
+
+    Raises DriveGone.
+    """
+    waiting = _without_digest(db, mount.drive_id, after, StoredFile.size <= SMALL)
+    with room.opened(mount) as root:
+        read = [(file_id, size, at, _read(root, name, size, at)) for file_id, name, size, at in waiting]
+    _keep(db, [(file_id, size, at, digest) for file_id, size, at, digest in read if digest])
+    return waiting[-1][0] if waiting else 0
+
+
+def any_unread(db: Database, mount: Mount) -> bool:
+    """Whether files of this drive wait to be read, of whatever size."""
+    return bool(_without_digest(db, mount.drive_id, 0))
 
 
 def _hash_small(db: Database, mount: Mount, root: int, path: bytes) -> bool:
@@ -147,7 +137,7 @@ def _hash_small(db: Database, mount: Mount, root: int, path: bytes) -> bool:
     return len(small) == len(waiting) < HASH_BATCH
 
 
-def _compare(
+def compare(
     db: Database,
     mount: Mount,
     listing: Listing,
@@ -156,6 +146,7 @@ def _compare(
     counts: dict[str, int],
     digests: Mapping[bytes, bytes] = NOTHING_READ,
 ) -> None:
+    """Bring the rows of one folder in step with its listing; adds to the counts.  Raises DriveGone."""
     with db.reading() as session:
         same = (Folder.drive_id == mount.drive_id, Folder.path == listing.path)
         folder = session.scalars(select(Folder).where(*same)).first()
@@ -166,21 +157,15 @@ def _compare(
         known = _known(session, folder)
     changed = [e for e in listing.files if known.get(e.name) != (e.size, e.modified_ns)]
     missing = known.keys() - {e.name for e in listing.files}
-    seen = _look(mount, listing.path, changed, here)
+    seen = sighting.look(mount, listing.path, changed, here)
     with room.opened(mount) as root:
         said = beside.look(root, listing.path, listing.files, changed) if changed else {}
     mount.check()
+    sighting.write_down(db, mount, listing.path, seen, said, owners, here, digests)
     with db.writing() as session:
         folder_id = catalogue.folder_id(session, mount.drive_id, listing.path)
         gone = _really_gone(mount, listing.path, missing) if missing else []
-        for found in seen:
-            about = said.get(found.entry.name)
-            digest = about.digest if about and about.belongs else None  # others wait for keepsakes of their bytes
-            digest = digests.get(found.entry.name) or digest
-            _note(session, folder_id, listing.path, found, owners.of(listing.path), here, digest)
-        beside.take(session, folder_id, said)
-        for name in gone:
-            session.execute(delete(StoredFile).where(StoredFile.folder_id == folder_id, StoredFile.name == name))
+        sighting.forget(session, folder_id, gone)
         complete = listing.fingerprint if len(seen) == len(changed) else None
         session.execute(update(Folder).where(Folder.id == folder_id).values(fingerprint=complete))
     counts["new"] += len(seen)
@@ -217,73 +202,22 @@ def _known(session: Session, folder: Folder | None) -> dict[bytes, tuple[int, in
     return {name: (size, modified) for name, size, modified in rows}
 
 
-def _look(mount: Mount, folder: bytes, entries: Iterable[Entry], here: tzinfo) -> list[Seen]:
-    """What each file is and when it was taken; one that cannot be read is left for the next walk."""
-    seen = []
-    with room.opened(mount) as root:
-        for entry in entries:
-            try:
-                fd = open_beneath(root, catalogue.joined(folder, entry.name), os.O_RDONLY | os.O_NONBLOCK)
-            except OSError:
-                continue
-            try:
-                seen.append(_seen(fd, entry, here))
-            except OSError:
-                continue
-            finally:
-                os.close(fd)
-    return seen
-
-
-def _seen(fd: int, entry: Entry, here: tzinfo) -> Seen:
-    found = format_of(os.pread(fd, HEAD, 0))
-    if found is None:
-        return Seen(entry, None, None)
-    moment = now()
-    when = taken(fd, entry.size, found, here, moment) or from_name(os.fsdecode(entry.name), here, moment)
-    if when is None:
-        at = min(moment, datetime.fromtimestamp(max(0, entry.modified_ns) / 1e9, UTC))
-        when = Taken(at.astimezone(here).replace(tzinfo=None), at, "file")
-    return Seen(entry, found, when)
-
-
-def _note(
-    session: Session,
-    folder_id: int,
-    path: bytes,
-    seen: Seen,
-    owner: int | None,
-    here: tzinfo,
-    digest: bytes | None,
-) -> None:
-    entry = seen.entry
-    file_id = catalogue.record(
-        session,
-        folder_id=folder_id,
-        name=entry.name,
-        size=entry.size,
-        modified_ns=entry.modified_ns,
-        digest=digest,
-    )
-    if seen.format is None or seen.taken is None or owner is None:
-        catalogue.forget_media(session, file_id)
-        return
-    kind, when = seen.format.kind, seen.taken
-    catalogue.record_media(session, file_id=file_id, user_id=owner, kind=kind, taken=when, zone=here, folder=path)
-
-
-def _below(db: Database, drive_id: int, path: bytes) -> set[bytes]:
+def folders_below(db: Database, drive_id: int, path: bytes) -> set[bytes]:
     """Known folders below one that cannot be read: nobody has seen them go."""
     with db.reading() as session:
         paths = session.scalars(select(Folder.path).where(Folder.drive_id == drive_id)).all()
     return {p for p in paths if p.startswith(path + b"/") or not path}
 
 
-def _forget_folders(db: Database, mount: Mount, walked: set[bytes]) -> int:
-    """Folders that are no longer there: their files' rows go; how many.  The folder's row stays, copies refer to it."""
+def forget_folders(db: Database, mount: Mount, walked: set[bytes], *which: ColumnElement[bool]) -> int:
+    """Folders that are no longer there: their files' rows go; how many.  The folder's row stays, copies refer to it.
+
+    Raises DriveGone.
+    """
     gone = 0
     with db.reading() as session:
-        rows = session.execute(select(Folder.id, Folder.path).where(Folder.drive_id == mount.drive_id)).all()
+        known = select(Folder.id, Folder.path).where(Folder.drive_id == mount.drive_id, *which)
+        rows = session.execute(known).all()
     for folder_id, path in rows:
         if path not in walked:
             with db.writing() as session:

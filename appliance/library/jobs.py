@@ -52,6 +52,14 @@ def look_through(progress: Progress) -> dict[str, Any]:
     return index.run(progress) | {"cleared": uploads.clean(progress.db, progress.places)}
 
 
+@job_kind("library.read", N_("Reading new files"), nice=10)
+def read_new(progress: Progress) -> dict[str, Any]:
+    """Hash what came around the console and nobody has read.  Resumable: what was read has its hash."""
+    with progress.db.reading() as session:
+        mounts = hot_mounts(session, progress.places)
+    return {"hashed": sum(index.hash_rest(progress, mount) for mount in mounts)}
+
+
 @job_kind("library.bin", N_("Emptying the bin"), nice=15)
 def empty_bin(progress: Progress) -> dict[str, Any]:
     """Remove what has expired.  Resumable: what went has no row."""

@@ -25,7 +25,7 @@ def listens(port: int) -> bool:
 
 
 @contextmanager
-def samba(home: Path, share: Path) -> Iterator[int]:
+def samba(home: Path, share: Path, *, writable: bool = False) -> Iterator[int]:
     """Its port, as long as it runs; everything of it lies in ``home``."""
     port = free_port()
     for name in ("private", "lock", "state", "cache", "pid", "ncalrpc"):
@@ -50,7 +50,7 @@ def samba(home: Path, share: Path) -> Iterator[int]:
         printcap name = /dev/null
         [photos]
         path = {share}
-        read only = yes
+        read only = {"no" if writable else "yes"}
         force user = root
         """
     )
