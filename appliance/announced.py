@@ -3,7 +3,9 @@
 What cannot be announced is left out and logged: a plugin's slip must not take the others off the network.
 """
 
+import ipaddress
 import logging
+import os
 import re
 
 from sqlalchemy.orm import Session
@@ -41,3 +43,13 @@ def _is_sound(one: Announced) -> bool:
         and all(len(word.encode()) <= LONGEST_TXT for word in one.txt)
         and all(re.fullmatch(r"_[a-z0-9-]{1,62}", word) for word in one.subtypes)
     )
+
+
+def console_port() -> int | None:
+    """Where the network reaches the console; None when only this computer does (``EVERPX_LISTEN``)."""
+    for address in os.environ.get("EVERPX_LISTEN", "127.0.0.1:8080").split():
+        host, _, port = address.rpartition(":")
+        host = host.strip("[]")
+        if port.isdigit() and not (host == "localhost" or (host and ipaddress.ip_address(host).is_loopback)):
+            return int(port)
+    return None

@@ -91,13 +91,15 @@ def folder() -> Path:
     return place
 
 
-def start(service: Service, *argv: str) -> None:
-    """Have it run with exactly these words; one that runs with others is started anew.  Raises ServiceFailed."""
+def start(service: Service, *argv: str, within: tuple[str, ...] = ()) -> None:
+    """Have it run with exactly these words; one that runs with others is started anew.  Raises ServiceFailed.
+
+    ``within`` are the words of a program that closes it in (bwrap, setpriv), for which a unit has settings of its own.
+    """
     if _launched():
         gave_up = _fate(service).get("pid", 0) is None
-        _wish(
-            service, {"argv": list(argv)} | ({"restarts": _wished(service).get("restarts", 0) + 1} if gave_up else {})
-        )
+        again = _wished(service).get("restarts", 0) + gave_up
+        _wish(service, {"argv": [*within, *argv], "restarts": again})
         return
     words = folder() / f"{service.name}.env"
     wanted = f"ARGUMENTS={' '.join(argv[1:])}\n"

@@ -1,8 +1,19 @@
 """Where this plugin joins the appliance."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from appliance.hookspecs import hookimpl
+from sqlalchemy.orm import Session
+
+from appliance.announced import console_port
+from appliance.hookspecs import Announced, hookimpl
+
+
+@hookimpl
+def announced_services(session: Session) -> Iterable[Announced]:
+    """File programs find the address by themselves."""
+    port = console_port()
+    return [] if port is None else [Announced("_webdav._tcp", port, txt=("path=/dav/",))]
 
 
 @hookimpl

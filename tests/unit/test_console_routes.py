@@ -96,6 +96,10 @@ GET    /drives/found/<device>                                   in   403  403  4
 POST   /drives/found/<device>                                   in   403  403  404  400
 POST   /drives/found/<device>/confirm                           in   403  403  303  400
 POST   /drives/found/<device>/repair                            in   403  403  303  400
+GET    /plugins/discovery/                                      in   200  200  200  200
+POST   /plugins/discovery/                                      in   403  403  422  400
+GET    /plugins/discovery/label                                 in   200  200  200  200
+POST   /plugins/discovery/look                                  in   403  403  303  400
 GET    /hash-worker.js                                          200  200  200  200  200
 GET    /internal/upload-allowed                                 401  503  503  503  503
 POST   /language                                                303  303  303  303  400

@@ -1,0 +1,1 @@
+"""Found on the network without an app: ``everpx.local``, DNS-SD and Windows' Network.  See README.md."""
