@@ -41,6 +41,11 @@ def protocol_blueprint() -> Any:
 
 
 @hookspec
+def api_room() -> Any:
+    """Return a ``console.api.routes.Room``: endpoints under ``/api/v1/plugins/<name>/``, described by OpenAPI."""
+
+
+@hookspec
 def home_cards(session: "Session") -> "Iterable[HomeCard | tuple[str, str | Message]]":
     """Return (title, one sentence) pairs, or HomeCards with a button, shown on the home page."""
 

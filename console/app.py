@@ -79,8 +79,22 @@ def create_app(here: Places | None = None, broker: Broker | None = None) -> Flas
         app.register_blueprint(blueprint, url_prefix=f"/plugins/{name}")
     for blueprint in plugin.call("protocol_blueprint"):
         app.register_blueprint(blueprint)
+    _add_api_rooms(app)
     app.jinja_env.globals["static_version"] = _static_version(app)
     return app
+
+
+def _add_api_rooms(app: Flask) -> None:
+    """The core's endpoints are there already; a plugin's come under ``/api/v1/plugins/<name>/``."""
+    from console.api.routes import Room, core
+
+    rooms = app.extensions["everpx.api"] = [core]
+    for name, room in plugin.call_named("api_room"):
+        if not isinstance(room, Room) or room.plugin != name:
+            plugin.failed(name, "api_room: no room of its own")
+            continue
+        app.register_blueprint(room.blueprint)
+        rooms.append(room)
 
 
 def _blueprints() -> list[Any]:

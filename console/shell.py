@@ -54,6 +54,19 @@ def tabs() -> list[Tab]:
     return [tab for tab in every if current_user.is_admin or not tab.admin]
 
 
+MORE = "home.more"
+
+
+def here(every: list[Tab]) -> str:
+    """The endpoint of the tab whose page this is or lies below; that of "More" for what has no tab."""
+    if request.endpoint in {tab.endpoint for tab in every} | {MORE}:
+        return request.endpoint or ""
+    room = (request.endpoint or "").partition(".")[0]
+    room = {"restore": "backup"}.get(room, room)
+    below = [tab.endpoint for tab in every if tab.endpoint.partition(".")[0] == room]
+    return below[0] if below else MORE
+
+
 def show(template: str, block: str = "", status: int = 200, **context: Any) -> ResponseReturnValue:
     """Render the whole page, or only ``block`` when htmx asked for a part of it."""
     partial = bool(block) and bool(htmx_request.htmx) and not htmx_request.htmx.boosted
@@ -106,13 +119,14 @@ def install(app: Flask) -> None:
 def _around() -> dict[str, Any]:
     """What base.html shows on every page; read once per request."""
     if not getattr(current_user, "is_authenticated", False):
-        return {"tabs": [], "running": 0, "open_issues": 0}
+        return {"tabs": [], "here": "", "running": 0, "open_issues": 0}
     if "around" not in g:
         with station().db.reading() as session:
             running = session.scalar(select(func.count()).select_from(Job).where(Job.state.in_(ACTIVE)))
             serious = (Issue.quiet_until.is_(None), Issue.severity != Severity.NOTICE)
             issues = session.scalar(select(func.count()).select_from(Issue).where(*serious))
-        g.around = {"tabs": tabs(), "running": running or 0, "open_issues": issues or 0}
+        every = tabs()
+        g.around = {"tabs": every, "here": here(every), "running": running or 0, "open_issues": issues or 0}
     around: dict[str, Any] = g.around
     return around
 

@@ -17,7 +17,7 @@ from appliance.durable import write_atomically
 from appliance.jobs import service
 from appliance.jobs.models import ACTIVE, Job, JobState
 from appliance.jobs.schedule import time_zone_name
-from appliance.library import notes
+from appliance.library import catching_up, notes
 from appliance.library.models import BinnedFile, Media, PreviewState, StoredFile
 from appliance.places import Places
 from appliance.words import N_, Message
@@ -42,6 +42,7 @@ def start(session: Session, places: Places) -> None:
     start_scrub(session, places, now())
     start_bin(session, now())
     start_page(session, places, now())
+    start_catching_up(session, places, now())
 
 
 def start_previews(session: Session) -> None:
@@ -123,6 +124,17 @@ def start_page(session: Session, places: Places, moment: datetime) -> None:
     if mounts.hot_mounts(session, places):
         with contextlib.suppress(service.AlreadyRunning):
             service.start(session, PAGE, title=Message(N_("Preparing the page of photos on the drives")), lock=PAGE)
+
+
+def start_catching_up(session: Session, places: Places, moment: datetime) -> None:
+    """A step of looking at older photos, as long as there are any that nobody has looked at."""
+    if not session.scalar(select(catching_up.UNREAD_ID.limit(1).exists())):
+        return
+    last = _last(session, Job.kind == catching_up.JOB, moment)
+    drives = [mount.drive_id for mount in mounts.hot_mounts(session, places)]
+    if (last is None or moment - last > REST) and session.execute(catching_up.waiting(drives).limit(1)).first():
+        with contextlib.suppress(service.AlreadyRunning):
+            service.start(session, catching_up.JOB, title=Message(N_("Comparing older photos")), lock=catching_up.JOB)
 
 
 def start_scrub(session: Session, places: Places, moment: datetime) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from appliance.db import Database
 from appliance.drives.mounts import Mount
-from appliance.library import catalogue, notes, room, scan, sidecars
+from appliance.library import catalogue, notes, room, scan, sidecars, stacks
 from appliance.library.beneath import open_beneath
 from appliance.library.contents import digest_of
 from appliance.library.listing import Entry
@@ -99,6 +99,8 @@ def take(session: Session, folder_id: int, found: Mapping[bytes, Found]) -> None
             continue
         if _differs(notes.of(session, [media.id])[media.id], beside.sidecar.change):
             notes.put(session, media.id, beside.sidecar.change, edited=beside.digest is not None)
+            if beside.sidecar.change.grouping:
+                stacks.join(session, media.id)
 
 
 def _differs(said: Notes, change: notes.Change) -> bool:

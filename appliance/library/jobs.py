@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from appliance.drives.mounts import hot_mounts, mount_of
 from appliance.jobs.kinds import job_kind
 from appliance.jobs.progress import Progress
-from appliance.library import carrying, emptying, index, locating, note_files, previews, uploads
+from appliance.library import carrying, catching_up, emptying, index, locating, note_files, previews, uploads
 from appliance.library.carried_plan import Errand
 from appliance.library.models import Media, PreviewState
 from appliance.library.sandbox import Sandbox
@@ -65,6 +65,12 @@ def empty_bin(progress: Progress) -> dict[str, Any]:
     """Remove what has expired.  Resumable: what went has no row."""
     progress.step(N_("Emptying the bin"))
     return {"removed": emptying.clean(progress.db, progress.places)}
+
+
+@job_kind("library.catch_up", N_("Comparing older photos"), nice=15)
+def catch_up(progress: Progress) -> dict[str, Any]:
+    """A step of what was not yet noted when previews were made.  Resumable: nothing is looked at twice."""
+    return {"looked": catching_up.run(progress)}
 
 
 @job_kind("library.carry", N_("Moving files"))

@@ -81,6 +81,9 @@ class Media(Base):
             "stack_id",
             sqlite_where=text("latitude IS NOT NULL"),
         ),
+        Index("ix_media_grouping", "grouping", sqlite_where=text("grouping <> ''")),
+        Index("ix_media_content_id", "content_id", sqlite_where=text("content_id <> ''")),
+        Index("ix_media_unread", "id", sqlite_where=text("content_id IS NULL AND preview = 'READY'")),
         Index("ix_media_unplaced", "id", sqlite_where=text("latitude IS NOT NULL AND country = ''")),  # few
     )
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -104,12 +107,14 @@ class Media(Base):
     # Photos that belong together are shown as one: the others name the one that is shown (library.stacks).
     stack_id: Mapped[int | None] = mapped_column(index=True)  # a trigger empties it when that one goes
     stack: Mapped[str] = mapped_column(ShortText, default="", server_default="")  # of the one: "live", "raw", "burst"
+    content_id: Mapped[str | None] = mapped_column(ShortText)  # both halves of an Apple Live Photo; None: not looked
     # What its owner says of it.  ``written`` is False until the file beside the photo says the same (library.notes).
     title: Mapped[str] = mapped_column(ShortText, default="", server_default="")
     description: Mapped[str] = mapped_column(Text, default="", server_default="")
     favourite: Mapped[bool] = mapped_column(default=False, server_default=text("0"))
     rating: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # 0 none, 1 to 5
     shared: Mapped[bool] = mapped_column(default=False, server_default=text("0"))  # "ours": in the family's library
+    grouping: Mapped[str] = mapped_column(ShortText, default="", server_default="")  # "alone", or a group's own word
     edited: Mapped[datetime | None] = mapped_column(UtcTime)
     written: Mapped[bool] = mapped_column(default=True, server_default=text("1"))
     tags: Mapped[list["Tag"]] = relationship(secondary="media_tag", lazy="raise", order_by="Tag.name")

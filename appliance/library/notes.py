@@ -29,6 +29,9 @@ JOB = "library.notes"
 LONGEST_TITLE, LONGEST_DESCRIPTION, LONGEST_TAG = 200, 10_000, 60  # characters
 MOST_TAGS, MOST_PHOTOS = 50, 10_000
 BEST = 5  # stars
+SAID = ("title", "description", "favourite", "rating", "shared", "grouping")  # columns of the row
+ALONE = "alone"
+GROUPING = re.compile(rf"|{ALONE}|[0-9a-f]{{16}}")
 CHUNK = 500
 _UNPRINTABLE = re.compile(r"[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what XML cannot hold
 
@@ -43,6 +46,7 @@ class Notes:
     rating: int = 0
     shared: bool = False
     tags: tuple[str, ...] = ()
+    grouping: str = ""  # what it is shown with as one: "" as the station guesses, "alone", or a group's own word
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,11 @@ class Change:
     tags: tuple[str, ...] | None = None
     more: tuple[str, ...] = ()
     fewer: tuple[str, ...] = ()
+    grouping: str | None = None
 
     def columns(self) -> dict[str, Any]:
         """Those that are columns of the row."""
-        named = {name: getattr(self, name) for name in ("title", "description", "favourite", "rating", "shared")}
+        named = {name: getattr(self, name) for name in SAID}
         return {name: value for name, value in named.items() if value is not None}
 
 
@@ -103,27 +108,23 @@ def checked(change: Change) -> Change:
         problems["tags"] = Message(N_("A photo has at most {most} tags."), {"most": MOST_TAGS})
     if problems:
         raise Invalid(problems)
-    return Change(title, description, change.favourite, change.rating, change.shared, tags, more, fewer)
+    grouping = change.grouping if GROUPING.fullmatch(change.grouping or "") else None
+    return Change(title, description, change.favourite, change.rating, change.shared, tags, more, fewer, grouping)
 
 
 def of(session: Session, media_ids: Sequence[int]) -> dict[int, Notes]:
     """What is said of these photos; whether somebody may know is asked before."""
-    rows = session.execute(
-        select(Media.id, Media.title, Media.description, Media.favourite, Media.rating, Media.shared).where(
-            Media.id.in_(media_ids)
-        )
-    )
+    columns: list[Any] = [Media.id, *(getattr(Media, name) for name in SAID)]
+    rows = session.execute(select(*columns).where(Media.id.in_(media_ids))).all()
     tags: dict[int, list[str]] = {}
     worded = select(media_tag.c.media_id, Tag.name).join(Tag, Tag.id == media_tag.c.tag_id)
     for media_id, name in session.execute(worded.where(media_tag.c.media_id.in_(media_ids))):
         tags.setdefault(media_id, []).append(name)
-    return {
-        row.id: Notes(
-            row.title, row.description, row.favourite, row.rating, row.shared,
-            tuple(sorted(tags.get(row.id, ()), key=str.casefold)),
-        )
-        for row in rows
-    }  # fmt: skip
+    found = {}
+    for media_id, title, description, favourite, rating, shared, grouping in rows:
+        words = tuple(sorted(tags.get(media_id, ()), key=str.casefold))
+        found[media_id] = Notes(title, description, favourite, rating, shared, words, grouping)
+    return found
 
 
 @dataclass(frozen=True)

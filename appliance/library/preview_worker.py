@@ -30,7 +30,7 @@ MOST_PIXELS = 100_000_000
 MOST_PIXELS_JPEG = 400_000_000  # decoded at a fraction of its size
 FORMATS = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP", "gif": "GIF", "heif": "HEIF", "avif": "AVIF"}
 FORMATS |= {"tiff": "TIFF", "bmp": "BMP"}
-ORIENTATION, MAKE, MODEL, GPS = 0x0112, 0x010F, 0x0110, 0x8825
+ORIENTATION, MAKE, MODEL, GPS, EXIF, MAKER_NOTE = 0x0112, 0x010F, 0x0110, 0x8825, 0x8769, 0x927C
 
 
 def main() -> None:
@@ -61,7 +61,7 @@ def in_child(kind: str, source: int, answer: int, line: socket.socket) -> bool:
         status = 1
         try:
             limit()
-            write(answer, *video(source) if kind == "video" else photo(source, kind))
+            write(answer, *answered(source, kind))
             status = 0
         finally:
             os._exit(status)
@@ -69,6 +69,41 @@ def in_child(kind: str, source: int, answer: int, line: socket.socket) -> bool:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)  # whatever it has started
     return ended
+
+
+def answered(source: int, kind: str) -> tuple[dict[str, Any], list[bytes]]:
+    """Previews and facts; of ``look:jpeg`` nothing but the word that both halves of a Live Photo carry."""
+    word, colon, name = kind.rpartition(":")
+    if colon and word == "look":
+        return {"content_id": identifier_of(source, name)}, []
+    return video(source) if kind == "video" else photo(source, kind)
+
+
+def identifier_of(source: int, kind: str) -> str:
+    """Of a photo or film, decoding no picture."""
+    if kind == "video":
+        return film_identifier(probed(source))
+    with os.fdopen(os.dup(source), "rb") as file:
+        return apple_identifier(Image.open(file, formats=[FORMATS[kind]]))
+
+
+def apple_identifier(image: Image.Image) -> str:
+    """ContentIdentifier (tag 17) of Apple's maker note: a TIFF folder of its own, counted from the note's beginning."""
+    note = image.getexif().get_ifd(EXIF).get(MAKER_NOTE)
+    if not isinstance(note, bytes) or not note.startswith(b"Apple iOS\0") or len(note) < 16:
+        return ""
+    order = "<" if note[12:14] == b"II" else ">"
+    (count,) = struct.unpack_from(order + "H", note, 14)
+    for number in range(min(count, (len(note) - 16) // 12)):
+        tag, kind, length, offset = struct.unpack_from(order + "HHII", note, 16 + 12 * number)
+        if (tag, kind) == (17, 2):
+            return note[offset : offset + min(length, 64)].split(b"\0")[0].decode("ascii", "replace")
+    return ""
+
+
+def film_identifier(told: Any) -> str:
+    """The same of a film, as ffprobe says it."""
+    return str(told.get("format", {}).get("tags", {}).get("com.apple.quicktime.content.identifier", ""))
 
 
 def limit() -> None:
@@ -114,6 +149,7 @@ def photo(source: int, kind: str) -> tuple[dict[str, Any], list[bytes]]:
         facts = exif_facts(image)
         turned = image.getexif().get(ORIENTATION) in (5, 6, 7, 8)
         facts |= {"width": height if turned else width, "height": width if turned else height}
+        facts["content_id"] = apple_identifier(image)
         image.draft("RGB", SIZES["1600"])
         return pictures_of(image, facts)
 
@@ -185,12 +221,7 @@ def exif_facts(image: Image.Image) -> dict[str, Any]:
 
 def video(source: int) -> tuple[dict[str, Any], list[bytes]]:
     """A frame one second in (or the first), and what ffprobe says."""
-    probe = ["ffprobe", "-v", "error", "-protocol_whitelist", "file", "-print_format", "json", "-select_streams", "v:0"]
-    probe += [
-        "-show_entries",
-        "format=duration:stream=width,height,duration:stream_tags=rotate:stream_side_data=rotation",
-    ]
-    told = json.loads(run([*probe, "/proc/self/fd/0"], source))
+    told = probed(source)
     stream = told["streams"][0]
     width, height = int(stream["width"]), int(stream["height"])
     if width * height > MOST_PIXELS:
@@ -200,7 +231,7 @@ def video(source: int) -> tuple[dict[str, Any], list[bytes]]:
     if int(float(turn)) % 180:
         width, height = height, width
     seconds = float(told.get("format", {}).get("duration") or stream.get("duration") or 0)
-    facts = {"width": width, "height": height, "seconds": seconds}
+    facts = {"width": width, "height": height, "seconds": seconds, "content_id": film_identifier(told)}
     fit = "scale=w='min(1600,iw)':h='min(1600,ih)':force_original_aspect_ratio=decrease"
     for start in ("1", "0"):
         frame = ["ffmpeg", "-v", "error", "-threads", "1", "-protocol_whitelist", "file,pipe", "-ss", start]
@@ -208,6 +239,13 @@ def video(source: int) -> tuple[dict[str, Any], list[bytes]]:
         if picture := run([*frame, "-f", "image2pipe", "-c:v", "bmp", "pipe:1"], source):
             return pictures_of(Image.open(io.BytesIO(picture), formats=["BMP"]), facts)
     raise ValueError("no frame")
+
+
+def probed(source: int) -> Any:
+    """What ffprobe says of a film."""
+    entries = "format=duration:format_tags:stream=width,height,duration:stream_tags=rotate:stream_side_data=rotation"
+    probe = ["ffprobe", "-v", "error", "-protocol_whitelist", "file", "-print_format", "json", "-select_streams", "v:0"]
+    return json.loads(run([*probe, "-show_entries", entries, "/proc/self/fd/0"], source))
 
 
 def run(command: list[str], source: int) -> bytes:

@@ -128,7 +128,7 @@ def record(db: Database, made: Sequence[Made]) -> None:
             if preview := done.preview:
                 facts = {"preview": PreviewState.READY, "width": preview.width, "height": preview.height}
                 facts |= {"seconds": preview.seconds, "camera": preview.camera, "placeholder": preview.placeholder}
-                facts["likeness"] = preview.likeness
+                facts |= {"likeness": preview.likeness, "content_id": preview.content_id}
                 if preview.latitude is not None:  # else what somebody said of the place stays
                     facts |= {"latitude": preview.latitude, "longitude": preview.longitude}
                     facts |= locating.named(preview.latitude, preview.longitude)

@@ -41,6 +41,7 @@ class Preview(NamedTuple):
     longitude: float | None
     placeholder: str
     likeness: int  # 64 bits, as a signed number
+    content_id: str = ""  # the same in both halves of an Apple Live Photo
 
 
 def command(program: Sequence[str], bwrap: str | None) -> list[str]:
@@ -93,11 +94,32 @@ class Sandbox:
 
     def make(self, source: int, found: Format) -> Preview | None:
         """The preview of the picture or film in an open file; None when there can be none."""
-        kind = "video" if found.kind is MediaKind.VIDEO else found.name
+        answer = self._ask(_word(found), source)
+        if answer is None:
+            return None
+        try:
+            return checked(answer)
+        finally:
+            os.close(answer)
+
+    def identify(self, source: int, found: Format) -> str:
+        """The word that both halves of an Apple Live Photo carry, "" for none; no picture is decoded."""
+        answer = self._ask("look:" + _word(found), source)
+        if answer is None:
+            return ""
+        try:
+            return _identifier(_head(answer)[0].get("content_id"))
+        except (ValueError, TypeError, AttributeError, struct.error, RecursionError):
+            return ""
+        finally:
+            os.close(answer)
+
+    def _ask(self, word: str, source: int) -> int | None:
+        """The answer as an open memory file, None when there is none."""
         for _ in range(2):  # a worker may have died since the last picture; it does not die of one
             line = self._running()
             try:
-                socket.send_fds(line, [kind.encode()], [source])
+                socket.send_fds(line, [word.encode()], [source])
                 said, fds, _, _ = socket.recv_fds(line, 16, 1)
             except OSError:  # gone, or silent for too long
                 self.close()
@@ -105,10 +127,10 @@ class Sandbox:
             if not fds:
                 self.close()
                 continue
-            try:
-                return checked(fds[0]) if said == b"good" else None
-            finally:
-                os.close(fds[0])
+            if said == b"good":
+                return fds[0]
+            os.close(fds[0])
+            return None
         return None
 
     def close(self) -> None:
@@ -135,16 +157,25 @@ class Sandbox:
         return self._line
 
 
+def _word(found: Format) -> str:
+    return "video" if found.kind is MediaKind.VIDEO else found.name
+
+
+def _head(answer: int) -> tuple[Any, int]:
+    """The facts in an answer, and where the pictures begin."""
+    (length,) = struct.unpack(">I", os.pread(answer, 4, 0))
+    if length > LARGEST_HEAD:
+        raise ValueError("too much to say")
+    return json.loads(os.pread(answer, length, 4)), 4 + length
+
+
 def checked(answer: int) -> Preview | None:
     """The result in a memory file, believed only as far as it makes sense: its author has read a stranger's file."""
     try:
-        (length,) = struct.unpack(">I", os.pread(answer, 4, 0))
-        if length > LARGEST_HEAD:
-            return None
-        facts = json.loads(os.pread(answer, length, 4))
+        facts, begin = _head(answer)
         first, second = (_whole(n, LARGEST_PICTURE) for n in facts["lengths"])
-        small = os.pread(answer, first, 4 + length)
-        large = os.pread(answer, second, 4 + length + first)
+        small = os.pread(answer, first, begin)
+        large = os.pread(answer, second, begin + first)
         if not all(
             p[:4] == b"RIFF" and p[8:12] == b"WEBP" and len(p) == n for p, n in ((small, first), (large, second))
         ):
@@ -160,6 +191,7 @@ def checked(answer: int) -> Preview | None:
             longitude=_number(facts.get("longitude"), -180, 180),
             placeholder=_colour(facts["placeholder"]),
             likeness=_likeness(facts["likeness"]),
+            content_id=_identifier(facts.get("content_id")),
         )
     except (ValueError, TypeError, KeyError, struct.error, RecursionError):
         return None
@@ -184,6 +216,12 @@ def _likeness(value: Any) -> int:
     if type(value) is not str or len(value) != 16:
         raise ValueError("no likeness")
     return int.from_bytes(bytes.fromhex(value), "big", signed=True)
+
+
+def _identifier(value: Any) -> str:
+    """A word of the phone's, as far as it looks like one."""
+    good = isinstance(value, str) and len(value) <= 64 and value.isascii() and value.replace("-", "").isalnum()
+    return str(value) if good else ""
 
 
 def _colour(value: Any) -> str:

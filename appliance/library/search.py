@@ -48,7 +48,7 @@ def page(session: Session, viewer: User, chosen: Filter, after: int | None = Non
     if asked is None:
         return Page([], None)
     top = "" if chosen.kind else fact(facets.TOP)
-    least, before = _range(session, chosen)
+    least, before = stretch(session, chosen)
     wanted = {"asked": asked or fact(facets.TOP), "least": least, "before": min(before, after or _LAST)}
     if not chosen.only_one_copy and (found := _first_look(session, viewer, wanted, most, top=bool(top))):
         return found
@@ -56,7 +56,7 @@ def page(session: Session, viewer: User, chosen: Filter, after: int | None = Non
     if chosen.only_one_copy:
         return _alone(session, viewer, wanted, most)
     keys = list(session.scalars(_HITS, wanted | {"most": most + 1}))
-    return Page(_items(session, viewer, keys[:most]), keys[most - 1] if len(keys) > most else None)
+    return Page(items_of(session, viewer, keys[:most]), keys[most - 1] if len(keys) > most else None)
 
 
 def _first_look(session: Session, viewer: User, wanted: dict[str, Any], most: int, *, top: bool) -> Page | None:
@@ -66,7 +66,7 @@ def _first_look(session: Session, viewer: User, wanted: dict[str, Any], most: in
     look at the photos themselves.
     """
     keys = list(session.scalars(_HITS, wanted | {"most": GLANCE}))
-    items = _items(session, viewer, keys, top=top)
+    items = items_of(session, viewer, keys, top=top)
     if len(items) > most:
         return Page(items[:most], facets.key_of(items[most - 1].taken.timestamp(), items[most - 1].id))
     return Page(items, None) if len(keys) < GLANCE else None
@@ -79,11 +79,12 @@ def between(session: Session, viewer: User, ranges: Sequence[tuple[datetime, dat
     for since, until in ranges:
         wanted = {"least": facets.key_of(since.timestamp()), "before": facets.key_of(until.timestamp())}
         keys = list(session.scalars(_HITS, wanted | {"asked": asked, "most": most}))
-        found.append(_items(session, viewer, keys) if keys else [])
+        found.append(items_of(session, viewer, keys) if keys else [])
     return found
 
 
-def _range(session: Session, chosen: Filter) -> tuple[int, int]:
+def stretch(session: Session, chosen: Filter) -> tuple[int, int]:
+    """The keys between which the days of a choice lie, the second left out."""
     here = zone(session)
     least = facets.key_of(begin_of(chosen.since, here).timestamp()) if chosen.since else 0
     until = begin_of(chosen.until + timedelta(days=1), here).timestamp() if chosen.until else None
@@ -104,7 +105,7 @@ def seen_by(session: Session, viewer: User) -> str:
     return "(" + " OR ".join([*choices, *(fact(facets.SHOWN_IN, album) for album in albums)]) + ")"
 
 
-def _items(
+def items_of(
     session: Session, viewer: User, keys: Sequence[int], *, alone: bool = False, top: bool = False
 ) -> list[Item]:
     """The photos of these places, in their order, as far as the viewer may see them."""
@@ -136,9 +137,9 @@ def _alone(session: Session, viewer: User, wanted: dict[str, object], most: int)
                 among.bindparams(bindparam("keys", expanding=True)), wanted | {"keys": keys, "most": most + 1}
             )
         )
-        return Page(_items(session, viewer, found[:most]), found[most - 1] if len(found) > most else None)
+        return Page(items_of(session, viewer, found[:most]), found[most - 1] if len(found) > most else None)
     found = list(session.scalars(_HITS, wanted | {"most": STRIDE}))
-    items = _items(session, viewer, found, alone=True)[:most]
+    items = items_of(session, viewer, found, alone=True)[:most]
     if len(items) == most:
         return Page(items, facets.key_of(items[-1].taken.timestamp(), items[-1].id))
     return Page(items, found[-1] if len(found) == STRIDE else None)

@@ -34,10 +34,11 @@ META, OURS = "adobe:ns:meta/", "https://everpx.com/ns/photo/1/"
 PREFIXES = {META: "x", RDF: "rdf", DC: "dc", XMP: "xmp", OURS: "everpx", XML: "xml"}
 _PREFIX = re.compile(r"[A-Za-z_][\w.-]*")
 _TITLE, _DESCRIPTION, _SUBJECT = f"{{{DC}}}title", f"{{{DC}}}description", f"{{{DC}}}subject"
-_RATING, _FAVOURITE, _SHARED, _DIGEST = (
+_RATING, _FAVOURITE, _SHARED, _GROUPING, _DIGEST = (
     f"{{{XMP}}}Rating",
     f"{{{OURS}}}favourite",
     f"{{{OURS}}}shared",
+    f"{{{OURS}}}grouping",
     f"{{{OURS}}}blake3",
 )
 _ABOUT, _LI, _LANG = f"{{{RDF}}}about", f"{{{RDF}}}li", f"{{{XML}}}lang"
@@ -82,6 +83,7 @@ def read(text: bytes) -> Sidecar:
         favourite=_flag(found.get(_FAVOURITE), ours),
         rating=max(0, rating) if rating is not None else (0 if ours else None),
         shared=_flag(found.get(_SHARED), ours),
+        grouping=_first(found.get(_GROUPING), ours),
         tags=tuple(found[_SUBJECT][:MOST_TAGS]) if _SUBJECT in found else (() if ours else None),
     )
     try:
@@ -110,6 +112,7 @@ def written(notes: Notes, digest: bytes | None, before: bytes | None = None) -> 
         _set_text(document.tree, described, _RATING, str(notes.rating) if notes.rating else "")
     _set_text(document.tree, described, _FAVOURITE, "True" if notes.favourite else "")
     _set_text(document.tree, described, _SHARED, "True" if notes.shared else "")
+    _set_text(document.tree, described, _GROUPING, notes.grouping)
     _set_text(document.tree, described, _DIGEST, digest.hex() if digest else "")
     return _serialised(document)
 

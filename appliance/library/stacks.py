@@ -2,6 +2,9 @@
 
 One of them is shown; the others name it (``Media.stack_id``) and are a step away in the viewer.  Files are not touched,
 and nobody loses anything when the guess is wrong.  Decided when a preview is made, when all that it takes is known.
+
+What their owner says counts more than the guess (``Media.grouping``, in the file beside the photo): alone, or with all
+of the same word.  Halves of a Live Photo carry the same identifier, whatever they are called and wherever they lie.
 """
 
 from collections.abc import Sequence
@@ -13,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from appliance.library import likeness, visible
 from appliance.library.models import Media, MediaKind, StoredFile
+from appliance.library.notes import ALONE
 from appliance.library.timeline import Item
 from appliance.people.models import User
 
@@ -41,7 +45,7 @@ RAW = frozenset(
         "x3f",
     }
 )
-LIVE, WITH_RAW, BURST = "live", "raw", "burst"
+LIVE, WITH_RAW, BURST, SAID = "live", "raw", "burst", "said"
 TOGETHER = timedelta(seconds=15)  # a phone notes the picture's and the film's moment a little apart
 LONGEST_LIVE_S = 10.0
 BURST_GAP = timedelta(seconds=1)
@@ -63,6 +67,8 @@ class _One(NamedTuple):
     likeness: int | None
     stack_id: int | None
     stack: str
+    grouping: str
+    content_id: str | None
     folder_id: int
     name: bytes
     digest: bytes | None
@@ -81,8 +87,9 @@ class _One(NamedTuple):
         return self.is_video, self.is_raw, self.id
 
 
-_COLUMNS: list[Any] = [getattr(Media, name) for name in _One._fields[:11]]
+_COLUMNS: list[Any] = [getattr(Media, name) for name in _One._fields[:13]]
 _COLUMNS += [StoredFile.folder_id, StoredFile.name, StoredFile.digest]
+_GUESSED = Media.grouping == ""
 _QUERY: Select[Any] = select(*_COLUMNS).join(StoredFile, StoredFile.id == Media.file_id).limit(MOST)
 
 
@@ -100,13 +107,38 @@ def _join(session: Session, media_id: int) -> None:
     if not found:
         return
     one = found[0]
-    if mates := _same_name(session, one):
+    if one.grouping:
+        _as_said(session, one)
+        return
+    if mates := [*_same_name(session, one), *_same_identifier(session, one)]:
         top = min([one, *mates], key=lambda each: each.rank)
         _put_under(session, top, [each for each in [one, *mates] if each.id != top.id], _kind([one, *mates]))
     if not one.is_video and not one.is_raw and (near := _burst(session, one)):
         first = min([one, *near], key=lambda each: (not each.stack, each.taken, each.id))
         root = next((each.stack_id for each in near if each.stack_id), first.id)
         _gather(session, root, [each.id for each in [one, *near] if each.id != root])
+
+
+def _as_said(session: Session, one: _One) -> None:
+    """As its owner says: by itself, or with all photos of the same word."""
+    if one.grouping == ALONE:
+        return
+    mine = (Media.user_id == one.user_id, Media.grouping == one.grouping)
+    together = _all(session, _QUERY.where(*mine))
+    if len(together) > 1:
+        top = min(together, key=lambda each: each.rank)
+        others = [each.id for each in together if each.id != top.id]
+        session.execute(update(Media).where(Media.id.in_(others)).values(stack_id=top.id, stack=""))
+        kind = LIVE if sorted(each.is_video for each in together) == [False, True] else SAID
+        session.execute(update(Media).where(Media.id == top.id).values(stack_id=None, stack=kind))
+
+
+def _same_identifier(session: Session, one: _One) -> list[_One]:
+    """The other half of a Live Photo, by the word that the phone wrote into both."""
+    if not one.content_id:
+        return []
+    same = (Media.content_id == one.content_id, Media.user_id == one.user_id, Media.id != one.id, _GUESSED)
+    return [mate for mate in _all(session, _QUERY.where(*same)) if mate.is_video != one.is_video]
 
 
 def _all(session: Session, query: Select[Any]) -> list[_One]:
@@ -119,7 +151,7 @@ def _same_name(session: Session, one: _One) -> list[_One]:
     if not stem:
         return []
     beside = (StoredFile.folder_id == one.folder_id, StoredFile.name > stem + b".", StoredFile.name < stem + b"/")
-    rows = _all(session, _QUERY.where(*beside, Media.user_id == one.user_id, Media.id != one.id))
+    rows = _all(session, _QUERY.where(*beside, Media.user_id == one.user_id, Media.id != one.id, _GUESSED))
     return [mate for mate in rows if _belong(one, mate)]
 
 
@@ -142,7 +174,7 @@ def _burst(session: Session, one: _One) -> list[_One]:
     alike = (Media.camera == one.camera, Media.kind == MediaKind.PHOTO, Media.likeness.is_not(None), Media.id != one.id)
     return [
         other
-        for other in _all(session, _QUERY.where(*near, *alike))
+        for other in _all(session, _QUERY.where(*near, *alike, _GUESSED))
         if not other.is_raw
         and (other.width, other.height) == (one.width, one.height)
         and (one.digest is None or other.digest != one.digest)

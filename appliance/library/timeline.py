@@ -126,11 +126,11 @@ def every(session: Session, user_id: int, after: Key | None = None, most: int = 
     return [Item(*row) for row in session.connection().execute(_EVERY_AFTER if after else _EVERY_FIRST, wanted)]
 
 
-def neighbours(session: Session, user_id: int, item: Item) -> tuple[int | None, int | None]:
-    """The ids of the next newer and the next older item."""
-    wanted = {"user_id": user_id, "most": 1, "taken": item.taken, "id": item.id}
+def neighbours(session: Session, user_id: int, item: Item, most: int = 1) -> tuple[Sequence[int], int | None]:
+    """The ids of up to ``most`` newer items, the nearest first, and of the next older one."""
+    wanted = {"user_id": user_id, "most": most, "taken": item.taken, "id": item.id}
     connection = session.connection()
-    return connection.scalar(_BEFORE, wanted), connection.scalar(_AFTER, wanted)
+    return connection.scalars(_BEFORE, wanted).all(), connection.scalar(_AFTER, wanted | {"most": 1})
 
 
 def family_page(session: Session, after: Key | None = None, most: int = PAGE) -> list[Item]:
@@ -139,11 +139,11 @@ def family_page(session: Session, after: Key | None = None, most: int = PAGE) ->
     return [Item(*row) for row in session.connection().execute(_OURS_AFTER if after else _OURS_FIRST, wanted)]
 
 
-def family_neighbours(session: Session, item: Item) -> tuple[int | None, int | None]:
+def family_neighbours(session: Session, item: Item, most: int = 1) -> tuple[Sequence[int], int | None]:
     """Like :func:`neighbours`, among what is "ours"."""
-    wanted = {"most": 1, "taken": item.taken, "id": item.id}
+    wanted = {"most": most, "taken": item.taken, "id": item.id}
     connection = session.connection()
-    return connection.scalar(_OURS_BEFORE, wanted), connection.scalar(_OURS_AFTER, wanted)
+    return connection.scalars(_OURS_BEFORE, wanted).all(), connection.scalar(_OURS_AFTER, wanted | {"most": 1})
 
 
 def months(session: Session, user_id: int) -> list[tuple[int, int]]:

@@ -10,24 +10,24 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
-from datetime import timedelta
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from appliance.db import now
-from appliance.errors import ApplianceError, Invalid, NotFound
-from appliance.people import throttle
+from appliance.errors import ApplianceError
+from appliance.people import secret_rows, throttle
 from appliance.people.audit import By, note
 from appliance.people.models import DevicePassword, User, UserState
 from appliance.people.names import folded
-from appliance.words import N_, Message
+from appliance.people.secret_rows import MOST, TOUCH_EVERY, is_stale
+from appliance.words import N_
 
+__all__ = [
+    "MOST", "TOUCH_EVERY", "WrongDevicePassword", "check_guesses", "create", "failed", "is_stale", "listing", "revoke",
+    "touch", "who",
+]  # fmt: skip
 LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # 32, without those that look alike
 GROUPS, GROUP = 5, 6
-LONGEST_NAME = 60
-MOST = 50
-TOUCH_EVERY = timedelta(minutes=5)
 
 
 class WrongDevicePassword(ApplianceError):
@@ -40,12 +40,9 @@ class WrongDevicePassword(ApplianceError):
 
 def create(session: Session, by: By, user: User, name: str) -> tuple[DevicePassword, str]:
     """A new password and, this once, its text.  Raises Invalid."""
-    name = " ".join(name.split())
-    if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
-        problem = Message(N_("Say in 1 to {longest} characters which device it is."), {"longest": LONGEST_NAME})
-        raise Invalid({"device": problem})
-    if (session.scalar(select(func.count()).where(DevicePassword.user_id == user.id)) or 0) >= MOST:
-        raise Invalid({"device": N_("There are too many devices already. Remove one that is no longer used.")})
+    name = secret_rows.good_name(name, "device", N_("Say in 1 to {longest} characters which device it is."))
+    many = N_("There are too many devices already. Remove one that is no longer used.")
+    secret_rows.check_count(session, DevicePassword, user.id, "device", many)
     text = "-".join("".join(secrets.choice(LETTERS) for _ in range(GROUP)) for _ in range(GROUPS))
     row = DevicePassword(secret_hash=_hash(text), user_id=user.id, name=name)
     session.add(row)
@@ -87,29 +84,19 @@ def failed(session: Session, name: str, address: str) -> None:
         note(session, By(None, address), "guesses_blocked", N_("Too many wrong tries; further ones have to wait."))
 
 
-def is_stale(row: DevicePassword) -> bool:
-    """Whether ``touch`` is due."""
-    return row.last_used is None or abs(now() - row.last_used) >= TOUCH_EVERY
-
-
 def touch(session: Session, password_id: int) -> None:
     """Write down that a device is in use."""
-    if row := session.get(DevicePassword, password_id):
-        row.last_used = now()
+    secret_rows.touch(session, DevicePassword, password_id)
 
 
 def listing(session: Session, user_id: int) -> Sequence[DevicePassword]:
     """A person's devices, newest first."""
-    wanted = select(DevicePassword).where(DevicePassword.user_id == user_id)
-    return session.scalars(wanted.order_by(DevicePassword.id.desc())).all()
+    return secret_rows.listing(session, DevicePassword, user_id)
 
 
 def revoke(session: Session, by: By, user: User, password_id: int) -> None:
     """Shut one of a person's devices out.  Raises NotFound for one that is not theirs."""
-    row = session.get(DevicePassword, password_id)
-    if row is None or row.user_id != user.id:
-        raise NotFound(what="device password")
-    session.delete(row)
+    row = secret_rows.take(session, DevicePassword, user.id, password_id, "device password")
     words = N_("The device “{device}” of {name} was shut out.")
     note(session, by, "device_removed", words, name=user.name, device=row.name)
 

@@ -71,7 +71,7 @@ def one(album_id: int) -> ResponseReturnValue:
         shape=grid.shape,
         length=grid.length,
         caption=cache(grid.caption),
-        within=f"?album={album_id}" if album.filter is None else "",
+        within=f"?album={album_id}",
         choosing=choosing,
         nothing=not items and "after" not in request.args,
         owner=owner,

@@ -4,12 +4,13 @@ pydantic turns the annotations into JSON Schema; it is imported here only, when 
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from appliance import VERSION
 from console.access import ADMIN, PUBLIC
 from console.api.foreign import FOREIGN
-from console.api.routes import ENDPOINTS, Endpoint
+from console.api.routes import Endpoint
 
 PART = re.compile(r"<(?:(\w+)(?:\([^)]*\))?:)?(\w+)>")
 REF = "#/components/schemas/{model}"
@@ -28,11 +29,11 @@ PROBLEM = {
 }
 
 
-def document() -> dict[str, Any]:
+def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     """The whole document."""
-    schemas, definitions = _schemas()
+    schemas, definitions = _schemas(endpoints)
     paths: dict[str, dict[str, Any]] = {}
-    for endpoint in ENDPOINTS:
+    for endpoint in endpoints:
         operation = _operation(endpoint, schemas)
         paths.setdefault(PART.sub(r"{\2}", endpoint.path), {})[endpoint.method.lower()] = operation
     for path, operations in FOREIGN.items():
@@ -59,12 +60,12 @@ def document() -> dict[str, Any]:
     }
 
 
-def _schemas() -> tuple[dict[tuple[str, str, str], Any], dict[str, Any]]:
+def _schemas(endpoints: Sequence[Endpoint]) -> tuple[dict[tuple[str, str, str], Any], dict[str, Any]]:
     """(method, path, "body" or "return") -> schema, and the named schemas they refer to."""
     from pydantic import TypeAdapter
 
     wanted: list[tuple[tuple[str, str, str], Any, Any]] = []
-    for endpoint in ENDPOINTS:
+    for endpoint in endpoints:
         hints = endpoint.hints
         for part, mode in (("body", "validation"), ("return", "serialization")):
             kind = hints.get(part, type(None))
@@ -84,7 +85,7 @@ def _is_response(kind: Any) -> bool:
 def _operation(endpoint: Endpoint, schemas: dict[tuple[str, str, str], Any]) -> dict[str, Any]:
     key = endpoint.method, endpoint.path
     operation: dict[str, Any] = {
-        "operationId": f"{endpoint.function.__module__.rpartition('.')[2]}_{endpoint.function.__name__}",
+        "operationId": endpoint.name,
         "tags": [endpoint.room],
         "summary": endpoint.summary,
         "description": f"{(endpoint.function.__doc__ or '').strip()} {_who(endpoint.access)}".strip(),

@@ -3,6 +3,8 @@
     @route("POST", "/people", summary="Add a person", access=admin_only, status=201)
     def add(body: AddPerson) -> PersonView: ...
 
+A plugin has a ``Room`` of its own, whose addresses begin with ``/plugins/<name>`` (the hook ``api_room``).
+
 ``body`` is read from JSON and ``query`` from the query string, both into their dataclass; every other parameter comes
 from the path.  What is returned becomes JSON; None is 204.  Whatever fails is an ``ApplianceError`` and looks the same
 everywhere: ``{"error": code, "message": sentence, "hint": sentence, "problems"?: {field: sentence}}``.
@@ -13,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_type_hints
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, current_app, request
 from flask.typing import ResponseReturnValue
 
 from appliance.errors import ApplianceError, NotFound
@@ -21,8 +23,6 @@ from appliance.words import N_
 from console.access import signed_in
 from console.api import auth, shapes
 
-blueprint = Blueprint("api", __name__, url_prefix="/api/v1", template_folder="templates")
-auth.protect(blueprint)
 LARGEST_BODY = 1024 * 1024  # bytes of JSON
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -38,19 +38,13 @@ class Endpoint:
     access: str  # PUBLIC, SIGNED_IN or ADMIN
     status: int
     function: Callable[..., Any]
+    room: str  # what it is listed under
+    name: str  # unique
 
     @property
     def hints(self) -> dict[str, Any]:
         """Types of the parameters and of ``return``."""
         return get_type_hints(self.function)
-
-    @property
-    def room(self) -> str:
-        """What it is listed under: the first part of the path."""
-        return self.path.split("/")[1]
-
-
-ENDPOINTS: list[Endpoint] = []
 
 
 class BadJson(ApplianceError):
@@ -71,24 +65,47 @@ class TooLarge(ApplianceError):
     code, status, template = "too_large", 413, N_("A request may have at most 1 MiB.")
 
 
-def route(
-    method: str, path: str, *, summary: str, access: Callable[[Any], Any] = signed_in, status: int = 200
-) -> Callable[[View], View]:
-    """Declare an endpoint; ``access`` is one of console.access's marks."""
+class Room:
+    """Endpoints that come and go together: the core's, or a plugin's."""
 
-    def register(function: View) -> View:
-        def view(**parts: Any) -> ResponseReturnValue:
-            return answer(function, parts, status)
+    def __init__(self, plugin: str = "") -> None:
+        self.plugin, self.endpoints = plugin, list[Endpoint]()
+        name = f"api_{plugin}" if plugin else "api"
+        self.blueprint = Blueprint(name, __name__, url_prefix="/api/v1", template_folder="templates")
+        auth.protect(self.blueprint)
 
-        marked = access(view)
-        view.__doc__ = function.__doc__
-        name = f"{function.__module__.rpartition('.')[2]}_{function.__name__}"
-        blueprint.add_url_rule(path, name, marked, methods=[method])
-        level = marked.everpx_access
-        ENDPOINTS.append(Endpoint(method, path, summary, level, status, function))
-        return function
+    def route(
+        self, method: str, path: str, *, summary: str, access: Callable[[Any], Any] = signed_in, status: int = 200
+    ) -> Callable[[View], View]:
+        """Declare an endpoint; ``access`` is one of console.access's marks."""
+        if self.plugin:
+            path = f"/plugins/{self.plugin}{path}"
+        room = self.plugin or path.split("/")[1]
 
-    return register
+        def register(function: View) -> View:
+            def view(**parts: Any) -> ResponseReturnValue:
+                return answer(function, parts, status)
+
+            marked = access(view)
+            view.__doc__ = function.__doc__
+            module = function.__module__.rpartition(".")[2]
+            name = f"{self.plugin}_{module}_{function.__name__}".lstrip("_")
+            self.blueprint.add_url_rule(path, name, marked, methods=[method])
+            level = marked.everpx_access
+            self.endpoints.append(Endpoint(method, path, summary, level, status, function, room, name))
+            return function
+
+        return register
+
+
+core = Room()
+route = core.route
+
+
+def endpoints() -> list[Endpoint]:
+    """Of this application: the core's, and those of the plugins that are on."""
+    rooms: list[Room] = current_app.extensions["everpx.api"]
+    return [endpoint for room in rooms for endpoint in room.endpoints]
 
 
 def answer(function: Callable[..., Any], parts: dict[str, Any], status: int) -> ResponseReturnValue:

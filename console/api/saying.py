@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from appliance.errors import Invalid
-from appliance.library import notes, timeline, visible
+from appliance.library import groupings, notes, timeline, visible
 from appliance.library.notes import Change, Notes
 from appliance.words import N_
 from console.access import me
@@ -108,6 +108,48 @@ def say_of_many(body: ManyChange) -> ManyChanged:
     with station().db.writing() as session:
         done = notes.edit(session, me(), body.ids, change)
     return ManyChanged(len(done.mine), done.changed, done.moment)
+
+
+@dataclass(frozen=True)
+class Together:
+    """Photos that are shown as one, or were."""
+
+    ids: list[int]
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """How many photos that was about, with what was shown with them already."""
+
+    photos: int
+
+
+@route("POST", "/media/together", summary="Show photos as one")
+def put_together(body: Together) -> Grouped:
+    """Your own, at least two, with what is shown with them already."""
+    with station().db.writing() as session:
+        return Grouped(groupings.put_together(session, me(), body.ids))
+
+
+@route("POST", "/media/<int:media_id>/apart", summary="Show what is shown as one with a photo one by one")
+def take_apart(media_id: int) -> Grouped:
+    """It stays so, whatever the station would guess."""
+    with station().db.writing() as session:
+        return Grouped(groupings.take_apart(session, me(), media_id))
+
+
+@route("POST", "/media/<int:media_id>/alone", summary="Show one photo of a group by itself", status=204)
+def take_out(media_id: int) -> None:
+    """The others stay together."""
+    with station().db.writing() as session:
+        groupings.take_out(session, me(), media_id)
+
+
+@route("POST", "/media/<int:media_id>/guess", summary="Leave it to the station what is shown as one", status=204)
+def guess(media_id: int) -> None:
+    """For a photo and what you grouped with it."""
+    with station().db.writing() as session:
+        groupings.guess(session, me(), media_id)
 
 
 @route("GET", "/family", summary="What is ours, newest first")

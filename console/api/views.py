@@ -21,10 +21,9 @@ from console.api import (
     system,
     tokens,
 )
-from console.api.routes import ENDPOINTS, blueprint
+from console.api.routes import core, endpoints
 
 __all__ = [
-    "ENDPOINTS",
     "albums",
     "backup",
     "blueprint",
@@ -40,6 +39,7 @@ __all__ = [
     "system",
     "tokens",
 ]
+blueprint = core.blueprint
 
 
 @blueprint.get("/openapi.json")
@@ -50,7 +50,7 @@ def document() -> Response:
     if made is None:
         from console.api import openapi  # with pydantic: 8 MiB that only this address needs, saying
 
-        made = current_app.extensions["everpx.openapi"] = json.dumps(openapi.document())
+        made = current_app.extensions["everpx.openapi"] = json.dumps(openapi.document(endpoints()))
     return Response(made, mimetype="application/json")
 
 
@@ -58,6 +58,6 @@ def document() -> Response:
 @signed_in
 def index() -> str:
     """What there is, for reading."""
-    listed = sorted(ENDPOINTS, key=lambda e: (e.room, e.path, e.method))
-    rooms = {room: list(endpoints) for room, endpoints in groupby(listed, key=lambda e: e.room)}
+    listed = sorted(endpoints(), key=lambda e: (e.room, e.path, e.method))
+    rooms = {room: list(inside) for room, inside in groupby(listed, key=lambda e: e.room)}
     return render_template("api/index.html", rooms=rooms, admin=ADMIN, public=PUBLIC)

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from appliance.drives.mounts import mount_of
 from appliance.errors import ApplianceError, Invalid, NotFound
 from appliance.library import bin as bins
-from appliance.library import catalogue, notes
+from appliance.library import catalogue, groupings, notes
 from appliance.library.albums import service as albums
 from appliance.library.notes import Change, tags_in
 from appliance.words import N_
@@ -48,14 +48,14 @@ def chosen() -> ResponseReturnValue:
         if action == "delete":
             notices = [(_into_the_bin(ids), "done")]
         else:
-            in_words = _edit if action in CONTRARY else _in_album
+            in_words = _edit if action in CONTRARY else _together if action == "together" else _in_album
             with station().db.writing() as session:
                 notices = in_words(session, ids, action)
     except ApplianceError as error:
         notices = [(" ".join(problems_of(error).values()), "problem")]
     for words, category in notices:
         flash(words, category)
-    return _told(back, again=action in ("cover", "first", "last"))
+    return _told(back, again=action in ("cover", "first", "last", "together"))
 
 
 def _told(back: str, *, again: bool) -> ResponseReturnValue:
@@ -118,6 +118,11 @@ def _edit(session: Session, ids: Sequence[int], action: str) -> Notices:
     facts = {"action": CONTRARY[action], "tags": request.form.get("tags", "")[:500]}
     undo = json.dumps(facts | {"moment": done.moment.isoformat(), "back": _back()})
     return [(words, "done")] + ([(undo, "undo")] if count else [])
+
+
+def _together(session: Session, ids: Sequence[int], action: str) -> Notices:
+    count = groupings.put_together(session, me(), ids)
+    return [(ngettext("%(num)s photo is shown as one now.", "%(num)s photos are shown as one now.", count), "done")]
 
 
 def _in_album(session: Session, ids: Sequence[int], action: str) -> Notices:

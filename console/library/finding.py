@@ -15,7 +15,7 @@ from appliance.library.albums.models import SavedFilter
 from appliance.library.filters import Filter
 from appliance.words import N_
 from console.access import me, signed_in
-from console.library import grid
+from console.library import grid, looking
 from console.shell import done, not_done, show
 from console.station import station
 
@@ -45,6 +45,8 @@ def find() -> ResponseReturnValue:
         "shape": grid.shape,
         "length": grid.length,
         "caption": cache(grid.caption),
+        "within": looking.in_search(chosen),
+        "begins": after is None,
     }
     if part and after is not None:
         return show("library/photos.html", "more", **context)

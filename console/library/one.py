@@ -1,6 +1,5 @@
-"""One photo among others: which come before and after it, where the way back leads, and what its owner says of it."""
+"""One photo: what its owner says of it, and what else its page shows."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, redirect, request, url_for
@@ -12,46 +11,18 @@ from appliance.errors import Invalid
 from appliance.library import notes, timeline, visible
 from appliance.library.albums import service as albums
 from appliance.library.notes import Change, tags_in
-from appliance.library.timeline import Detail, Key
+from appliance.library.timeline import Detail
 from appliance.people.models import User
 from appliance.words import N_
 from console.access import me, signed_in
+from console.library.looking import within
 from console.shell import problems_of, show
 from console.station import station
-
-OURS = "ours"
-
-
-@dataclass(frozen=True)
-class Around:
-    """The neighbours of a photo in what is being looked through, the way back, and how links say what that is."""
-
-    newer: int | None
-    older: int | None
-    back: str
-    within: dict[str, Any]
 
 
 def add_to(blueprint: Blueprint) -> None:
     """Put this address among those of the photos."""
     blueprint.add_url_rule("/<int:media_id>/say", "say", say, methods=["POST"])
-
-
-def around(session: Session, user: User, found: Detail) -> Around:
-    """In the album that ``album`` names, among what is "ours" (``in=ours``), else in one's own timeline."""
-    item = found.item
-    key = str(Key(item.taken, item.id + 1))
-    if album_id := request.args.get("album", type=int):
-        album = albums.get(session, user, album_id)
-        before, after = albums.neighbours(session, album, visible.by_person(user), item.id)
-        return Around(before, after, url_for("albums.one", album_id=album_id), {"album": album_id})
-    if request.args.get("in") == OURS:
-        newer, older = timeline.family_neighbours(session, item)
-        return Around(newer, older, url_for("library.ours", after=key), {"in": OURS})
-    if found.user_id != user.id:
-        return Around(None, None, url_for("library.photos"), {})
-    newer, older = timeline.neighbours(session, user.id, item)
-    return Around(newer, older, url_for("library.photos", after=key), {})
 
 
 def about(session: Session, user: User, found: Detail) -> dict[str, Any]:
@@ -79,7 +50,7 @@ def say(media_id: int) -> ResponseReturnValue:
     except Invalid as error:
         problems = problems_of(error)
     if not problems and not (htmx_request.htmx and not htmx_request.htmx.boosted):
-        return redirect(url_for("library.item", media_id=media_id, **_within()), 303)
+        return redirect(url_for("library.item", media_id=media_id, **within()), 303)
     with station().db.reading() as session:
         found = timeline.detail(session, visible.changeable_by(user), media_id)
         context = about(session, user, found)
@@ -87,12 +58,8 @@ def say(media_id: int) -> ResponseReturnValue:
     typed = request.form if problems else None
     return show(
         "library/_said.html", "said", status, detail=found, item=found.item, problems=problems, typed=typed,
-        within=_within(), **context,
+        within=within(), **context,
     )  # fmt: skip
-
-
-def _within() -> dict[str, Any]:
-    return {name: request.args[name] for name in ("album", "in") if name in request.args}
 
 
 def change_in(form: Any) -> Change:

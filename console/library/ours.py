@@ -10,7 +10,7 @@ from appliance.library.albums import service as albums
 from appliance.library.timeline import Key
 from console.access import me, signed_in
 from console.library import grid
-from console.library.one import OURS
+from console.library.looking import OURS
 from console.shell import show
 from console.station import station
 

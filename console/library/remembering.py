@@ -13,11 +13,9 @@ from appliance.jobs.schedule import zone
 from appliance.library import this_day
 from appliance.library.albums import service as albums
 from console.access import me, signed_in
-from console.library import grid
+from console.library import grid, looking
 from console.shell import show
 from console.station import station
-
-MOST = 60  # photos of one year's day; a search for that day shows all
 
 
 def add_to(blueprint: Blueprint) -> None:
@@ -35,7 +33,7 @@ def this_day_page() -> ResponseReturnValue:
     """Photos of today's day in earlier years, or of another day with ``?day=``."""
     with station().db.reading() as session:
         day = _day(request.args.get("day")) or now().astimezone(zone(session)).date()
-        found = this_day.years(session, me(), MOST, day)
+        found = this_day.years(session, me(), looking.DAY_SHOWS, day)
         fillable = albums.fillable(session, me())
     groups: list[tuple[str, Any]] = [(f"{years_ago(n)}, {day.year - n}", items) for n, items in found]
     return show(
@@ -48,6 +46,7 @@ def this_day_page() -> ResponseReturnValue:
         shape=grid.shape,
         length=grid.length,
         caption=cache(grid.caption),
+        within=f"?in={looking.DAY}&day={day.isoformat()}",
     )
 
 

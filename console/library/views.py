@@ -34,13 +34,13 @@ from appliance.words import N_
 from console.access import me, signed_in
 from console.deliver import deliver
 from console.files import downloads
-from console.library import choosing, doubles, finding, grid, mapping, one, ours, remembering
+from console.library import choosing, doubles, finding, grid, grouping, looking, mapping, one, ours, remembering
 from console.library.receiving import uploads
 from console.shell import done, problems_of, show
 from console.station import station
 
 blueprint = Blueprint("library", __name__, template_folder="templates", url_prefix="/photos")
-for room_of_photos in (finding, doubles, mapping, remembering, one, choosing, ours):
+for room_of_photos in (finding, doubles, mapping, remembering, one, grouping, choosing, ours):
     room_of_photos.add_to(blueprint)
 PREVIEW_CACHE = "private, max-age=604800"
 
@@ -106,7 +106,7 @@ def item(media_id: int) -> ResponseReturnValue:
     with station().db.reading() as session:
         found = timeline.detail(session, visible.by_person(user), media_id)
         together = stacks.together(session, user, media_id)
-        around = one.around(session, user, found)
+        around = looking.around(session, user, found)
         said = one.about(session, user, found)
     return show(
         "library/item.html",

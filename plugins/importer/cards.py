@@ -40,7 +40,7 @@ def on_home(session: Session) -> Iterable[HomeCard]:
 
 def _known(session: Session, found: Found) -> list[tuple[ImportSource, str]]:
     wanted = select(ImportSource, User.name).join(User, User.id == ImportSource.user_id)
-    rows = session.execute(wanted.where(ImportSource.key == f"drive:{found.filesystem_uuid}").order_by(User.name))
+    rows = session.execute(wanted.where(ImportSource.key == service.key_of(found)).order_by(User.name))
     return [(source, name) for source, name in rows]
 
 

@@ -17,6 +17,14 @@ def console_blueprint() -> Any:
 
 
 @hookimpl
+def api_room() -> Any:
+    """The same for programs."""
+    from plugins.importer.api import room
+
+    return room
+
+
+@hookimpl
 def job_modules() -> Iterable[str]:
     """The look and the import."""
     return ["plugins.importer.jobs"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.orm import Session
 
 from appliance.db import Database, now
@@ -54,6 +54,11 @@ def is_camera(found: Found) -> bool:
     return opening.CAMERA in found.names
 
 
+def key_of(found: Found) -> str:
+    """What makes a drive the same place next time."""
+    return f"drive:{found.filesystem_uuid}"
+
+
 def hot(session: Session) -> Sequence[Drive]:
     """Drives whose folders can be chosen."""
     wanted = select(Drive).where(Drive.role == DriveRole.HOT, Drive.state != DriveState.RETIRED)
@@ -67,7 +72,7 @@ def from_drive(session: Session, places: Places, device: str) -> Wanted:
         raise NotFound(what="drive")
     place = {"filesystem_uuid": found.filesystem_uuid, "serial": found.serial}
     title = found.label or found.title
-    return Wanted(SourceKind.DRIVE, f"drive:{found.filesystem_uuid}", title, place, is_camera(found))
+    return Wanted(SourceKind.DRIVE, key_of(found), title, place, is_camera(found))
 
 
 def from_folder(session: Session, drive_id: int, folder: str) -> Wanted:
@@ -187,28 +192,30 @@ class Line:
         return self.run.state in (RunState.LOOKING, RunState.IMPORTING) and not self.active
 
 
-def history(session: Session, limit: int = 30) -> list[Line]:
-    """Newest first."""
+def history(session: Session, seen: ColumnElement[bool], *, before: int | None = None, limit: int = 30) -> list[Line]:
+    """The runs that are ``seen`` (``access.seen_by``), newest first; with ``before``, those that are older."""
     rows = session.execute(
         select(ImportRun, ImportSource, User.name)
         .join(ImportSource, ImportSource.id == ImportRun.source_id)
         .join(User, User.id == ImportSource.user_id)
+        .where(seen, ImportRun.id < before if before is not None else true())
         .order_by(ImportRun.id.desc())
         .limit(limit)
     )
     return [Line(run, source, name, session.get(Job, run.job_id or 0)) for run, source, name in rows]
 
 
-def line(session: Session, run_id: int) -> Line:
-    """One run.  Raises NotFound."""
-    run, source = get(session, run_id)
+def line(session: Session, run: ImportRun, source: ImportSource) -> Line:
+    """One run."""
     return Line(run, source, session.get_one(User, source.user_id).name, session.get(Job, run.job_id or 0))
 
 
-def details(session: Session, source_id: int, state: FileState, limit: int = SHOWN) -> Sequence[ImportFile]:
-    """Files that are worth naming."""
+def details(
+    session: Session, source_id: int, state: FileState, *, after: int = 0, limit: int = SHOWN
+) -> Sequence[ImportFile]:
+    """Files that are worth naming, in the order in which they were found."""
     wanted = select(ImportFile).where(ImportFile.source_id == source_id, ImportFile.state == state)
-    return session.scalars(wanted.order_by(ImportFile.path).limit(limit)).all()
+    return session.scalars(wanted.where(ImportFile.id > after).order_by(ImportFile.id).limit(limit)).all()
 
 
 def to_bring(db: Database, source_id: int, *, deleted_too: bool) -> dict[str, int]:

@@ -11,10 +11,23 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from sqlalchemy import delete, func, select, update
 
+from appliance.db import Database
+from appliance.jobs.models import Job
+from appliance.jobs.progress import Progress
+from appliance.library import catching_up
 from appliance.library import sandbox as sandbox_module
+from appliance.library.arrivals import Arrival
 from appliance.library.formats import AVIF, HEAD, JPEG, PNG, Format, format_of
+from appliance.library.ingest import Ingest
+from appliance.library.jobs import make_previews
+from appliance.library.models import LikenessBucket, LikenessPair, Media
 from appliance.library.sandbox import Preview, Sandbox, bubblewrap, command
+from appliance.places import Places
+from appliance.words import Message
+from tests.hot_drive import hand_over, person
+from tests.unit.test_library_ingest import spooled
 
 pytestmark = pytest.mark.component
 MATE = Path("/usr/share/backgrounds/mate/nature")
@@ -155,6 +168,80 @@ def test_a_very_short_and_a_turned_film(sandbox: Sandbox, program: Callable[[str
     subprocess.run([*line, str(turned)], check=True, timeout=60)
     made = preview(sandbox, turned)
     assert made is not None and (made.width, made.height) == (360, 640) and opened(made.large).size == (360, 640)
+
+
+WORD = "B4D3C0FE-1234-5678-9ABC-000000000001"
+
+
+def apple_note(word: str = WORD) -> bytes:
+    """A maker note as iPhones write it: one tag before the identifier, whose text lies at the end."""
+    text, entries = word.encode() + b"\0", struct.pack(">HHII", 1, 9, 1, 14)
+    place = 14 + 2 + 24 + 4
+    entries += struct.pack(">HHII", 17, 2, len(text), place)
+    return b"Apple iOS\0\0\x01MM" + struct.pack(">H", 2) + entries + b"\0" * 4 + text
+
+
+def noted(path: Path, note: bytes) -> Path:
+    """A JPEG with a maker note."""
+    exif = Image.Exif()
+    exif[0x010F] = "Apple"
+    exif.get_ifd(0x8769)[0x927C] = note
+    Image.effect_noise((640, 480), 90).save(path, exif=exif)
+    return path
+
+
+def test_both_halves_of_a_live_photo_carry_the_same_word(
+    sandbox: Sandbox, program: Callable[[str], str], tmp_path: Path
+) -> None:
+    words = ["-metadata", f"com.apple.quicktime.content.identifier={WORD}", "-movflags", "use_metadata_tags"]
+    for half in (noted(tmp_path / "a.jpg", apple_note()), film(program, tmp_path / "b.mov", *words)):
+        made = preview(sandbox, half)
+        assert made is not None and made.content_id == WORD
+        with half.open("rb") as file:
+            found = format_of(file.read(HEAD))
+            assert found is not None and sandbox.identify(file.fileno(), found) == WORD
+
+
+@pytest.mark.parametrize(
+    "note", [b"Apple iOS\0\0\x01MM\xff\xff", apple_note("<b>\x07"), apple_note("x" * 90), b"Nikon"]
+)
+def test_a_maker_note_that_lies_says_nothing(sandbox: Sandbox, tmp_path: Path, note: bytes) -> None:
+    made = preview(sandbox, noted(tmp_path / "a.jpg", note))
+    assert made is not None and (made.content_id == "" or made.content_id == "x" * 64)
+
+
+def test_previews_made_before_it_was_noted_are_looked_at_again_in_small_steps(
+    db: Database, places: Places, program: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hot, anna = hand_over(db, places, tmp_path / "hot"), person(db)
+    words = ["-metadata", f"com.apple.quicktime.content.identifier={WORD}", "-movflags", "use_metadata_tags"]
+    halves = [noted(tmp_path / "a.jpg", apple_note()), film(program, tmp_path / "b.mov", *words)]
+    halves.append(tmp_path / "c.png")
+    Image.open(tmp_path / "a.jpg").save(halves[-1])  # looks the same, and says nothing
+    for half in halves:
+        Ingest(db, places).take(hot, spooled(hot, half.read_bytes()), Arrival(anna.id, "Anna", half.name))
+    with db.writing() as session:
+        job = Job(kind="library.previews", title=Message("Previews"), lock="p")
+        session.add(job)
+    progress = Progress(db, lambda verb, request: {}, places, job)
+    make_previews(progress)
+
+    def known() -> tuple[list[tuple[str | None, str]], int]:
+        with db.reading() as session:
+            rows = session.execute(select(Media.content_id, Media.stack).order_by(Media.id)).all()
+            pairs = session.scalar(select(func.count()).select_from(LikenessPair))
+            return [(word, stack) for word, stack in rows], pairs or 0
+
+    as_new = known()
+    assert as_new == ([(WORD, "live"), (WORD, ""), ("", "")], 1)
+    with db.writing() as session:  # as a station of before has them
+        session.execute(update(Media).values(content_id=None, likeness=None, stack_id=None, stack=""))
+        session.execute(delete(LikenessPair))
+        session.execute(delete(LikenessBucket))
+    monkeypatch.setattr(catching_up, "STEP", 1)
+    monkeypatch.setattr(catching_up, "BATCH", 1)
+    assert [catching_up.run(progress) for _ in range(4)] == [1, 1, 1, 0]
+    assert known() == as_new
 
 
 def bomb() -> bytes:

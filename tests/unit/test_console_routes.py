@@ -33,6 +33,8 @@ from appliance.people import sign_ins
 from appliance.people.audit import By
 from appliance.people.models import ApiToken, DevicePassword, Role
 from appliance.words import Message
+from plugins.importer.models import ImportRun, ImportSource, SourceKind
+from plugins.importer.models import RunState as RunOfImport
 from tests.browsers import Browser
 from tests.callers import PASSWORD
 
@@ -67,6 +69,7 @@ POST   /s/<token>/unlock                                        404  404  404  4
 POST   /s/<token>/upload                                        404  404  404  404  404
 POST   /albums/<int:album_id>/members                           in   303  404  404  400
 POST   /photos/<int:media_id>/say                               in   303  404  404  400
+POST   /photos/<int:media_id>/grouping                          in   303  303  303  400
 POST   /photos/chosen                                           in   303  303  303  400
 POST   /photos/chosen/undo                                      in   303  303  303  400
 GET    /photos/ours                                             in   200  200  200  200
@@ -141,14 +144,14 @@ GET    /photos/this-day                                         in   200  200  2
 GET    /photos/upload                                           in   200  200  200  200
 POST   /photos/upload                                           in   422  422  422  400
 POST   /photos/zip                                              in   404  404  404  400
-GET    /plugins/importer/                                       in   403  403  200  200
-POST   /plugins/importer/drive                                  in   403  403  303  400
-POST   /plugins/importer/folder                                 in   403  403  422  400
-GET    /plugins/importer/runs/<int:run_id>                      in   403  403  404  404
-POST   /plugins/importer/runs/<int:run_id>/again                in   403  403  303  400
-POST   /plugins/importer/runs/<int:run_id>/import               in   403  403  303  400
-POST   /plugins/importer/runs/<int:run_id>/stop                 in   403  403  303  400
-POST   /plugins/importer/share                                  in   403  403  422  400
+GET    /plugins/importer/                                       in   200  200  200  200
+POST   /plugins/importer/drive                                  in   404  404  404  400
+POST   /plugins/importer/folder                                 in   422  422  422  400
+GET    /plugins/importer/runs/<int:run_id>                      in   200  404  404  404
+POST   /plugins/importer/runs/<int:run_id>/again                in   303  404  404  400
+POST   /plugins/importer/runs/<int:run_id>/import               in   303  404  404  400
+POST   /plugins/importer/runs/<int:run_id>/stop                 in   303  404  404  400
+POST   /plugins/importer/share                                  in   422  422  422  400
 GET    /plugins/smart_plugs/                                    in   403  403  200  200
 GET    /plugins/smart_plugs/<int:plug_id>                       in   403  403  404  404
 POST   /plugins/smart_plugs/<int:plug_id>                       in   403  403  404  400
@@ -237,6 +240,10 @@ GET    /api/v1/family                                           401  200  200  2
 GET    /api/v1/media/<int:media_id>/notes                       401  200  404  404  404
 PATCH  /api/v1/media/<int:media_id>/notes                       401  200  404  404  400
 POST   /api/v1/media/notes                                      401  422  422  422  400
+POST   /api/v1/media/together                                   401  422  422  422  400
+POST   /api/v1/media/<int:media_id>/apart                       401  404  404  404  400
+POST   /api/v1/media/<int:media_id>/alone                       401  404  404  404  400
+POST   /api/v1/media/<int:media_id>/guess                       401  204  404  404  400
 GET    /api/v1/backup                                           401  403  403  200  200
 GET    /api/v1/backup/<int:drive_id>                            401  403  403  200  200
 GET    /api/v1/backup/<int:drive_id>/drills                     401  403  403  200  200
@@ -310,6 +317,16 @@ GET    /api/v1/phones/<key>/rounds                              401  404  404  4
 PUT    /api/v1/phones/<key>/rounds/<round_key>                  401  404  404  404  400
 GET    /api/v1/plugins                                          401  403  403  200  200
 PATCH  /api/v1/plugins/<name>                                   401  403  403  404  400
+POST   /api/v1/plugins/importer/looks/drive                     401  422  422  422  400
+POST   /api/v1/plugins/importer/looks/folder                    401  422  422  422  400
+POST   /api/v1/plugins/importer/looks/share                     401  422  422  422  400
+GET    /api/v1/plugins/importer/runs                            401  200  200  200  200
+GET    /api/v1/plugins/importer/runs/<int:run_id>               401  200  404  404  404
+POST   /api/v1/plugins/importer/runs/<int:run_id>/again         401  202  404  404  400
+POST   /api/v1/plugins/importer/runs/<int:run_id>/cancel        401  409  404  404  400
+GET    /api/v1/plugins/importer/runs/<int:run_id>/files         401  422  422  422  422
+POST   /api/v1/plugins/importer/runs/<int:run_id>/import        401  409  404  404  400
+GET    /api/v1/plugins/importer/sources                         401  200  200  200  200
 GET    /api/v1/safety                                           401  200  200  200  200
 GET    /api/v1/schedules                                        401  403  403  200  200
 PUT    /api/v1/schedules/<int:schedule_id>                      401  403  403  422  400
@@ -408,6 +425,10 @@ def world(app: Flask, db: Database) -> World:
         health.tell(session, health.Finding("test", Severity.WARNING, words, words))
         sign_ins.open_for(session, people.get(session, 2), "", "")
         _a_photo_of_ben_and_its_copy(session)
+        source = ImportSource(user_id=2, kind=SourceKind.SHARE, key="share", title="share", place={})
+        session.add(source)
+        session.flush()
+        session.add(ImportRun(source_id=source.id, asked_by=2, state=RunOfImport.STOPPED))
     names = {"nobody": "", "member": "Ben", "other": "Cleo", "admin": "Anna", "forged": "Anna"}
     return {column: Browser(app, name) for column, name in names.items()}
 

@@ -219,7 +219,7 @@ def test_months_and_the_way_to_one(db: Database, many: User) -> None:
         first = timeline.page(session, many.id, key)[0]
         assert first.taken == datetime(2024, 1, 31, tzinfo=UTC)
         newer, older = timeline.neighbours(session, many.id, first)
-        assert newer == first.id + 1 and older == first.id - 1
+        assert list(newer) == [first.id + 1] and older == first.id - 1
     assert timeline.end_of_month(202613, UTC) is None and timeline.end_of_month(0, UTC) is None
     assert timeline.end_of_month(202412, UTC) == (datetime(2025, 1, 1, tzinfo=UTC), 0)
 

@@ -1,18 +1,22 @@
 """The pages of the library: whole, in parts, without JavaScript, and for their owner only."""
 
+import html
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from appliance.db import Database
 from appliance.drives.mounts import Mount
 from appliance.jobs.models import Job
 from appliance.jobs.progress import Progress
+from appliance.library.albums import service as albums
+from appliance.library.filters import Filter
 from appliance.library.jobs import make_previews
 from appliance.library.models import Media, PreviewState
 from appliance.people.models import Role
@@ -149,3 +153,84 @@ def test_only_the_worker_that_hashes_may_compile_webassembly(browser: FlaskClien
     for page in ("/photos/upload", "/phone/", "/photos/"):
         assert "wasm" not in browser.get(page).headers["Content-Security-Policy"]
     assert "unsafe-inline" not in browser.get("/photos/upload").headers["Content-Security-Policy"]
+
+
+def turns(page: str) -> dict[str, str]:
+    """Where the arrows and Escape of a photo's page lead."""
+    found = re.findall(r'href="([^"]+)" data-key="(\w+)"', page)
+    return {key: html.unescape(address) for address, key in found}
+
+
+def test_the_viewer_follows_the_list_that_it_was_opened_from_and_leads_back_to_the_place(
+    browser: FlaskClient, admin: Caller, hot: Mount, db: Database
+) -> None:
+    ids = []
+    for day in range(1, 8):
+        ids.append(stored(admin, f"{day}.jpg", photo(f"2023:07:{day:02d} 10:11:12") + bytes([day])))
+    odd = [ids[day] for day in (0, 2, 4, 6)]
+    admin("POST", "/media/notes", {"ids": odd, "add_tags": ["sea"]})
+    album = admin("POST", "/albums", {"title": "Trip"}).json["id"]
+    admin("POST", f"/albums/{album}/items", {"ids": [ids[1], ids[5]]})
+    with db.writing() as session:
+        smart = albums.create(session, session.merge(admin.user), "Sea", chosen=Filter(words="sea")).id
+    lists = {
+        "/photos/": ids[::-1],
+        "/photos/search?words=sea": odd[::-1],
+        f"/albums/{album}": [ids[1], ids[5]],
+        f"/albums/{smart}": odd[::-1],
+    }
+    for address, inside in lists.items():
+        shown = re.findall(r'class="cell[^"]*" id="p(\d+)" href="([^"]+)"', browser.get(address).text)
+        assert [int(media_id) for media_id, _ in shown] == inside, address
+        here = html.unescape(shown[0][1])
+        for media_id in inside:
+            leads = turns(browser.get(here).text)
+            assert leads["Escape"].partition("#") == (address, "#", f"p{media_id}")
+            here = leads.get("ArrowRight", "")
+        assert not here
+    with db.writing() as session:
+        session.execute(update(Media).values(preview=PreviewState.READY))
+    folder = browser.get("/files/folder?drive=HOT-1&path=Anna/Photos/2023/2023-07").text
+    assert "in=folder" in folder
+    leads = turns(browser.get(f"/photos/{ids[2]}?in=folder").text)
+    assert leads["ArrowLeft"] == f"/photos/{ids[1]}?in=folder" and leads["Escape"].startswith(
+        "/files/folder?drive=HOT-1"
+    )
+
+
+def test_the_way_back_from_far_down_begins_with_the_photo(
+    browser: FlaskClient, admin: Caller, hot: Mount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.library.search.PAGE", 2)
+    monkeypatch.setattr("appliance.library.search.page.__defaults__", (None, 2))
+    ids = [stored(admin, f"{d}.jpg", photo(f"2023:07:{d:02d} 10:11:12") + bytes([d])) for d in range(1, 8)]
+    leads = turns(browser.get(f"/photos/{ids[1]}?in=search").text)
+    assert leads["ArrowLeft"].startswith(f"/photos/{ids[2]}?") and leads["ArrowRight"].startswith(f"/photos/{ids[0]}?")
+    there = browser.get(leads["Escape"].partition("#")[0]).text
+    assert re.findall(r'id="p(\d+)"', there)[0] == str(ids[1]) and "To the newest" in there
+
+
+@pytest.mark.parametrize("query", ["in=day&day=x", "in=day&day=2023-07-05", "in=x", "in=search&since=x", "album=0"])
+def test_a_list_that_makes_no_sense_still_shows_the_photo(
+    browser: FlaskClient, admin: Caller, hot: Mount, query: str
+) -> None:
+    media_id = stored(admin)
+    assert browser.get(f"/photos/{media_id}?{query}").status_code in (200, 404)
+
+
+def test_the_tab_of_a_page_is_marked_also_below_it(browser: FlaskClient, admin: Caller, hot: Mount) -> None:
+    media_id = stored(admin)
+    marked = re.compile(r'<a (?:class="tab" )?href="([^"]+)" aria-current="page"><svg')
+    for address, tabs in {
+        "/photos/": ["/photos/", "/photos/"],
+        f"/photos/{media_id}": ["/photos/", "/photos/"],
+        "/photos/search": ["/photos/", "/photos/"],
+        "/photos/upload": ["/photos/upload", "/more"],
+        "/files/bin": ["/files/", "/more"],
+        "/system/settings": ["/system/", "/more"],
+        "/phone/ledger": ["/phone/", "/phone/"],
+        "/activity/": ["/more"],
+    }.items():
+        page = browser.get(address).text
+        both = page.split("<main")[0] + page.split('class="bottom"')[1]
+        assert marked.findall(both) == tabs, address

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from appliance.library import stacks, timeline
+from appliance.errors import Invalid, NotFound
+from appliance.library import groupings, stacks, timeline
 from appliance.library.models import Media, MediaKind, StoredFile
 from tests.unit.test_search import add, found, person, session, sound
 
@@ -96,3 +97,42 @@ def test_copies_of_the_same_bytes_are_no_burst(session: Session) -> None:
 def test_a_program_that_counts_is_told_each(session: Session) -> None:
     store(session, "A.CR2"), store(session, "A.JPG")
     assert len(timeline.every(session, person(session, "ben").id)) == 2 == len(session.scalars(select(Media.id)).all())
+
+
+def test_halves_that_carry_the_same_word_are_one_wherever_they_lie(session: Session) -> None:
+    picture = store(session, "IMG_1.HEIC", content_id="A-1")
+    film = store(session, "RPReplay.MOV", 60, content_id="A-1", **VIDEO)
+    store(session, "other.MOV", 60, content_id="A-2", **VIDEO)
+    store(session, "cleos.MOV", 60, content_id="A-1", **(VIDEO | {"owner": "cleo"}))
+    assert inside(session, film) == [picture, film] and (picture, "live") in shown(session)
+
+
+def test_a_group_is_taken_apart_and_stays_so_until_it_is_put_together(session: Session) -> None:
+    camera = {"camera": "Z6", "width": 10, "height": 10}
+    ids = [store(session, f"B{n}.JPG", n * 0.5, likeness=BITS ^ n, **camera) for n in range(4)]
+    ben = person(session, "ben")
+    groupings.take_out(session, ben, ids[0])
+    assert shown(session) == [(ids[0], ""), (ids[1], "burst")] and inside(session, ids[3]) == ids[1:]
+    assert groupings.take_apart(session, ben, ids[2]) == 3
+    stacks.join(session, ids[1])  # its preview is made anew
+    assert shown(session) == [(each, "") for each in ids]
+    assert groupings.put_together(session, ben, [ids[3], ids[1]]) == 2
+    assert shown(session) == [(ids[0], ""), (ids[1], "said"), (ids[2], "")]
+    more = store(session, "B9.JPG", 1, likeness=BITS, **camera)  # a new one joins no group that somebody made
+    assert inside(session, more) == []
+    assert groupings.put_together(session, ben, [ids[1], ids[0]]) == 3  # with what is under the one that is shown
+    groupings.guess(session, ben, ids[0])
+    assert inside(session, ids[0]) == [ids[0], ids[1], more, ids[3]]
+    sound(session)
+
+
+def test_only_ones_own_photos_are_grouped(session: Session) -> None:
+    mine, hers = store(session, "a.JPG"), store(session, "b.JPG", owner="cleo")
+    ben = person(session, "ben")
+    with pytest.raises(Invalid):
+        groupings.put_together(session, ben, [mine, hers])
+    for act in (groupings.take_apart, groupings.take_out, groupings.guess):
+        with pytest.raises(NotFound):
+            act(session, ben, hers)
+    with pytest.raises(NotFound):
+        groupings.take_apart(session, ben, mine)

@@ -99,7 +99,7 @@ def test_photos_that_wait_get_previews_and_what_cannot_be_done_is_left_for_a_whi
     assert look(db, places) == ["library.previews"]
     with db.writing() as session:
         for item in session.scalars(select(Media)):
-            item.preview = PreviewState.READY
+            item.preview, item.content_id = PreviewState.READY, ""
     end(db, timedelta(hours=1))
     assert look(db, places) == []
 

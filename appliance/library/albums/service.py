@@ -145,6 +145,19 @@ def neighbours(
     return session.scalar(before), session.scalar(after)
 
 
+def page_with(session: Session, album: Album, seen: ColumnElement[bool], media_id: int) -> Place | None:
+    """After which place a page begins with a photo; None where it is on the first page."""
+    key = tuple_(AlbumItem.position, Media.taken, Media.id)
+    placed = select(AlbumItem.position, Media.taken, Media.id).select_from(AlbumItem).join(Media)
+    here = session.execute(placed.where(_inside(album.id, seen), Media.id == media_id)).first()
+    if here is None:
+        return None
+    before = placed.where(_inside(album.id, seen), key < tuple_(*here))
+    down = before.order_by(AlbumItem.position.desc(), Media.taken.desc(), Media.id.desc()).limit(PAGE)
+    rows = session.execute(down).all()
+    return Place(*rows[0]) if len(rows) == PAGE else None
+
+
 # ---- changing
 
 
