@@ -50,6 +50,19 @@ def home_cards(session: "Session") -> "Iterable[HomeCard | tuple[str, str | Mess
     """Return (title, one sentence) pairs, or HomeCards with a button, shown on the home page."""
 
 
+class WayIn(NamedTuple):
+    """How photos may come in, apart from uploads: said where people look for it; ``address`` is of this console."""
+
+    title: str
+    sentence: str
+    address: str
+
+
+@hookspec
+def ways_in() -> "Iterable[WayIn]":
+    """Return other ways for photos to come in, shown beside the upload and where a library is still empty."""
+
+
 @hookspec
 def health_checks() -> "Iterable[Check]":
     """Return checks, run every few minutes and shown under Health."""

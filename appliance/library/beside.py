@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from appliance.db import Database
 from appliance.drives.mounts import Mount
-from appliance.library import catalogue, notes, room, scan, sidecars, stacks
+from appliance.jobs.schedule import zone
+from appliance.library import catalogue, notes, origins, room, scan, sidecars, stacks
 from appliance.library.beneath import open_beneath
 from appliance.library.contents import digest_of
 from appliance.library.listing import Entry
@@ -89,6 +90,7 @@ def heed(db: Database, mount: Mount, path: bytes) -> None:
 
 def take(session: Session, folder_id: int, found: Mapping[bytes, Found]) -> None:
     """Let the rows of the folder's photos say what their sidecars do; call when the rows are there."""
+    here = zone(session)
     for name, beside in found.items():
         media = session.execute(
             select(Media.id, Media.written)
@@ -101,6 +103,8 @@ def take(session: Session, folder_id: int, found: Mapping[bytes, Found]) -> None
             notes.put(session, media.id, beside.sidecar.change, edited=beside.digest is not None)
             if beside.sidecar.change.grouping:
                 stacks.join(session, media.id)
+        ours = beside.digest is not None
+        origins.say(session, media.id, beside.sidecar.origin, here, written=True, ours=ours)
 
 
 def _differs(said: Notes, change: notes.Change) -> bool:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from appliance.db import now
 from appliance.drives.layout import FAMILY
 from appliance.library.models import Folder, Media, MediaKind, PreviewState, StoredFile, Upload
+from appliance.library.origins import OWNER
 from appliance.library.taken import Taken
 
 _folder, _file, _media = (cast(Table, entity.__table__) for entity in (Folder, StoredFile, Media))
@@ -99,6 +100,9 @@ _NEW_MEDIA = insert(_media)
 _RECORD_MEDIA = _NEW_MEDIA.on_conflict_do_update(
     index_elements=["file_id"], set_={name: _NEW_MEDIA.excluded[name] for name in _MEDIA_FACTS}
 ).returning(_media.c.id)
+_TOLD = (
+    update(_media).where(_media.c.id == bindparam("media_id")).values(edited=bindparam("moment"), written=False)
+)  # the file beside it has to say so, too
 _SHARE = update(_media).where(_media.c.id == bindparam("media_id"), _media.c.shared.is_(False)).values(shared=True)
 
 
@@ -122,6 +126,8 @@ def record_media(
         "placeholder": "",
     }
     recorded: int = session.connection().scalars(_RECORD_MEDIA, row).one()
+    if taken.source == OWNER:
+        session.connection().execute(_TOLD, {"media_id": recorded, "moment": now()})
     if is_family(folder):
         session.connection().execute(_SHARE, {"media_id": recorded})
     return recorded

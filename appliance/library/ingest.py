@@ -22,7 +22,7 @@ from appliance.db import Database, now
 from appliance.drives.mounts import Mount, mount_of
 from appliance.errors import ApplianceError
 from appliance.jobs.schedule import zone
-from appliance.library import catalogue, room
+from appliance.library import catalogue, origins, room
 from appliance.library.arrivals import Arrival, Flushed, Incomplete, Stored, WrongContent, exact_folder, folder_for
 from appliance.library.beneath import make_folder, open_beneath
 from appliance.library.committer import Committer, Ticket
@@ -108,9 +108,8 @@ class Ingest:
         here, moment = self.zone(), now()
         if found is not None:
             guess = taken(fd, size, found, here, moment)
-            said = arrival.taken if arrival.taken and arrival.taken <= moment + ONE_DAY else None
-            if said and (guess is None or abs(guess.moment - said) > ONE_DAY):
-                return Taken(said.astimezone(here).replace(tzinfo=None), said, "owner")
+            if (said := arrival.taken) and origins.better(said, guess.moment if guess else None, moment):
+                return Taken(said.astimezone(here).replace(tzinfo=None), said, origins.OWNER)
             if guess := guess or from_name(arrival.name, here, moment):
                 return guess
         if arrival.modified and arrival.modified <= moment + ONE_DAY:

@@ -99,6 +99,7 @@ class Media(Base):
     camera: Mapped[str] = mapped_column(ShortText, default="")
     latitude: Mapped[float | None]
     longitude: Mapped[float | None]
+    told_place: Mapped[bool] = mapped_column(default=False, server_default=text("0"))  # somebody said it (origins)
     preview: Mapped[PreviewState] = mapped_column(default=PreviewState.WAITING)
     placeholder: Mapped[str] = mapped_column(ShortText, default="")  # "#rrggbb", the picture's mean colour
     place: Mapped[str] = mapped_column(ShortText, default="", server_default="")  # the nearest town, from coordinates

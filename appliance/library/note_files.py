@@ -9,6 +9,7 @@ unwritten: a row is marked only if nobody has edited it since it was read.
 import contextlib
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -19,12 +20,14 @@ from sqlalchemy.orm import Session
 from appliance.db import Database
 from appliance.drives.mounts import Mount
 from appliance.jobs.progress import Progress
-from appliance.library import catalogue, notes, room, sidecars
+from appliance.jobs.schedule import zone
+from appliance.library import catalogue, notes, origins, room, sidecars, small_files
 from appliance.library.albums import album_files
 from appliance.library.beneath import open_beneath
 from appliance.library.models import Folder, Media, StoredFile
 from appliance.library.notes import Notes
-from appliance.library.small_files import read_small, replace
+from appliance.library.origins import NOT_SAID, Origin
+from appliance.library.small_files import read_small
 from appliance.words import N_
 
 BATCH = 200
@@ -80,25 +83,33 @@ def _unwritten(db: Database, drive_id: int, after: int) -> Sequence[Unwritten]:
 def write(db: Database, mount: Mount, batch: Sequence[Unwritten]) -> None:
     """Write the sidecars of some photos of one drive, and then say so."""
     with db.reading() as session:
-        said = notes.of(session, [photo.media_id for photo in batch])
-    put = []
+        here, media_ids = zone(session), [photo.media_id for photo in batch]
+        whence, said = origins.of(session, media_ids), notes.of(session, media_ids)
+    put: list[Put | None] = []
+
+    def shown(origin: Origin) -> Origin:
+        """With the hour that a clock here showed."""
+        return replace(origin, taken=origin.taken.astimezone(here)) if origin.taken else origin
+
     with room.incoming(mount) as (root, incoming):
         for path in dict.fromkeys(photo.folder for photo in batch):
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # a walk will notice
                 folder = open_beneath(root, path, os.O_RDONLY | os.O_DIRECTORY)
                 try:
-                    inside = [photo for photo in batch if photo.folder == path and photo.media_id in said]
-                    put += [one for photo in inside if (one := _put(incoming, folder, photo, said[photo.media_id]))]
+                    for photo in batch:
+                        if photo.folder == path and (words := said.get(photo.media_id)) is not None:
+                            put.append(_put(incoming, folder, photo, words, shown(whence[photo.media_id])))
                     os.fsync(folder)
                 finally:
                     os.close(folder)
     mount.check()
     with db.writing() as session:
         for one in put:
-            _say_so(session, one)
+            if one is not None:
+                _say_so(session, one)
 
 
-def _put(incoming: int, folder: int, photo: Unwritten, said: Notes) -> Put | None:
+def _put(incoming: int, folder: int, photo: Unwritten, said: Notes, origin: Origin) -> Put | None:
     """One sidecar, by a temporary name; None when the photo itself is not there.  The folder is not flushed yet."""
     try:
         os.stat(photo.name, dir_fd=folder, follow_symlinks=False)
@@ -106,10 +117,10 @@ def _put(incoming: int, folder: int, photo: Unwritten, said: Notes) -> Put | Non
         return None
     name = sidecars.name_for(photo.name)
     before = read_small(folder, name, sidecars.LARGEST)
-    if before is None and said == Notes():
+    if before is None and said == Notes() and origin == NOT_SAID:
         return Put(photo, b"", 0, 0, b"")
-    text = sidecars.written(said, photo.digest, before)
-    size, modified_ns = replace(incoming, folder, name, text)
+    text = sidecars.written(said, photo.digest, before, origin)
+    size, modified_ns = small_files.replace(incoming, folder, name, text)
     return Put(photo, name, size, modified_ns, blake3(text).digest())
 
 

@@ -130,7 +130,7 @@ def record(db: Database, made: Sequence[Made]) -> None:
                 facts |= {"seconds": preview.seconds, "camera": preview.camera, "placeholder": preview.placeholder}
                 facts |= {"likeness": preview.likeness, "content_id": preview.content_id}
                 if preview.latitude is not None:  # else what somebody said of the place stays
-                    facts |= {"latitude": preview.latitude, "longitude": preview.longitude}
+                    facts |= {"latitude": preview.latitude, "longitude": preview.longitude, "told_place": False}
                     facts |= locating.named(preview.latitude, preview.longitude)
             session.execute(update(Media).where(Media.id == done.waiting.media_id).values(**facts))
             if done.waiting.digest is None:

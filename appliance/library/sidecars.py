@@ -1,7 +1,8 @@
 """The file beside a photo that says what people say of it: XMP, as Lightroom, digiKam and darktable read it.
 
-``IMG_1.jpg.xmp`` holds ``dc:title``, ``dc:description``, ``dc:subject`` and ``xmp:Rating``; what XMP has no word for is
-in our own namespace.  Format: ISO 16684-1 ("XMP Specification Part 1").  Text in, text out; nothing is opened here.
+``IMG_1.jpg.xmp`` holds ``dc:title``, ``dc:description``, ``dc:subject`` and ``xmp:Rating``; where somebody said when or
+where, ``exif:DateTimeOriginal``, ``photoshop:DateCreated`` and ``exif:GPSLatitude``; what XMP has no word for is in our
+own namespace.  Format: ISO 16684-1 ("XMP Specification Part 1").  Text in, text out; nothing is opened here.
 
 A sidecar may come from anybody: no document type, no entities, bounded in size and depth.  What other programs have
 put into it stays, property by property.
@@ -18,8 +19,10 @@ from xml.sax.saxutils import escape, quoteattr
 from blake3 import blake3
 
 from appliance.errors import Invalid
+from appliance.library import xmp_origin
 from appliance.library.names import LONGEST
 from appliance.library.notes import BEST, MOST_TAGS, Change, Notes, checked
+from appliance.library.origins import NOT_SAID, Origin
 
 SUFFIX = b".xmp"
 LARGEST = 1 << 20  # bytes
@@ -31,7 +34,9 @@ RDF, DC, XMP, XML = (
     "http://www.w3.org/XML/1998/namespace",
 )
 META, OURS = "adobe:ns:meta/", "https://everpx.com/ns/photo/1/"
+EXIF, PHOTOSHOP = "http://ns.adobe.com/exif/1.0/", "http://ns.adobe.com/photoshop/1.0/"
 PREFIXES = {META: "x", RDF: "rdf", DC: "dc", XMP: "xmp", OURS: "everpx", XML: "xml"}
+WHEN_USED = {EXIF: "exif", PHOTOSHOP: "photoshop"}
 _PREFIX = re.compile(r"[A-Za-z_][\w.-]*")
 _TITLE, _DESCRIPTION, _SUBJECT = f"{{{DC}}}title", f"{{{DC}}}description", f"{{{DC}}}subject"
 _RATING, _FAVOURITE, _SHARED, _GROUPING, _DIGEST = (
@@ -41,6 +46,8 @@ _RATING, _FAVOURITE, _SHARED, _GROUPING, _DIGEST = (
     f"{{{OURS}}}grouping",
     f"{{{OURS}}}blake3",
 )
+_TAKEN, _CREATED = f"{{{EXIF}}}DateTimeOriginal", f"{{{PHOTOSHOP}}}DateCreated"
+_LATITUDE, _LONGITUDE = f"{{{EXIF}}}GPSLatitude", f"{{{EXIF}}}GPSLongitude"
 _ABOUT, _LI, _LANG = f"{{{RDF}}}about", f"{{{RDF}}}li", f"{{{XML}}}lang"
 _NAMELESS = {name: f"{{{RDF}}}{name}" for name in ("RDF", "Description", "Alt", "Bag", "Seq")}
 
@@ -55,6 +62,7 @@ class Sidecar:
 
     change: Change
     digest: bytes | None
+    origin: Origin = NOT_SAID
 
 
 def name_for(photo: bytes) -> bytes:
@@ -87,12 +95,12 @@ def read(text: bytes) -> Sidecar:
         tags=tuple(found[_SUBJECT][:MOST_TAGS]) if _SUBJECT in found else (() if ours else None),
     )
     try:
-        return Sidecar(checked(said), digest)
+        return Sidecar(checked(said), digest, _origin(found))
     except Invalid as error:
         raise NotReadable(str(error)) from None
 
 
-def written(notes: Notes, digest: bytes | None, before: bytes | None = None) -> bytes:
+def written(notes: Notes, digest: bytes | None, before: bytes | None = None, origin: Origin = NOT_SAID) -> bytes:
     """The sidecar's text; what ``before`` holds of other programs stays.  One that cannot be read is written anew."""
     document = _empty()
     if before is not None:
@@ -113,6 +121,7 @@ def written(notes: Notes, digest: bytes | None, before: bytes | None = None) -> 
     _set_text(document.tree, described, _FAVOURITE, "True" if notes.favourite else "")
     _set_text(document.tree, described, _SHARED, "True" if notes.shared else "")
     _set_text(document.tree, described, _GROUPING, notes.grouping)
+    _set_origin(document.tree, described, origin, is_anothers=_digest([said.get(_DIGEST, "")]) not in (None, digest))
     _set_text(document.tree, described, _DIGEST, digest.hex() if digest else "")
     return _serialised(document)
 
@@ -232,7 +241,27 @@ def _digest(values: list[str] | None) -> bytes | None:
     return digest if len(digest) == 32 else None
 
 
+def _origin(found: dict[str, list[str]]) -> Origin:
+    """Half a place is none."""
+    said = {name: values[0] for name, values in found.items() if values}
+    taken = xmp_origin.moment(said.get(_TAKEN)) or xmp_origin.moment(said.get(_CREATED))
+    latitude = xmp_origin.degrees(said.get(_LATITUDE), 90)
+    longitude = xmp_origin.degrees(said.get(_LONGITUDE), 180)
+    return Origin(taken) if latitude is None or longitude is None else Origin(taken, latitude, longitude)
+
+
 # ---- writing
+
+
+def _set_origin(tree: Element, described: Element, origin: Origin, *, is_anothers: bool) -> None:
+    """When and where; ``is_anothers``: what stands there was said of other bytes, and goes."""
+    if origin.taken is not None or is_anothers:
+        for name in (_TAKEN, _CREATED):
+            _set_text(tree, described, name, origin.taken.isoformat() if origin.taken else "")
+    place = ((_LATITUDE, origin.latitude, "NS"), (_LONGITUDE, origin.longitude, "EW"))
+    for name, value, letters in place:
+        if value is not None or is_anothers:
+            _set_text(tree, described, name, "" if value is None else xmp_origin.as_text(value, *letters))
 
 
 def _set(tree: Element, described: Element, name: str, container: str, values: tuple[str, ...]) -> None:
@@ -262,6 +291,8 @@ def _drop(tree: Element, name: str) -> None:
 def _serialised(document: _Document) -> bytes:
     """XML with every namespace named at the top, and the marks by which XMP is found in a file."""
     prefixes = dict(PREFIXES)
+    names = {name for element in document.tree.iter() for name in (element.tag, *element.attrib)}
+    prefixes |= {uri: prefix for uri, prefix in WHEN_USED.items() if any(uri in name for name in names)}
     for element in document.tree.iter():
         for name in (element.tag, *element.attrib):
             _name_space(name, prefixes, document.prefixes)

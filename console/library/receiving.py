@@ -11,8 +11,10 @@ from datetime import UTC, datetime
 
 from flask import current_app, request
 
+from appliance import plugin
 from appliance.drives.mounts import Mount
 from appliance.errors import Invalid
+from appliance.hookspecs import WayIn
 from appliance.library import spool
 from appliance.library.pieces import ALGORITHMS, Check
 from appliance.library.uploads import Uploads
@@ -23,6 +25,11 @@ def uploads() -> Uploads:
     """This process's uploads, and through them its door."""
     found: Uploads = current_app.extensions["everpx.uploads"]
     return found
+
+
+def ways_in() -> list[WayIn]:
+    """How photos may come in besides, for templates."""
+    return [WayIn(*way) for answer in plugin.call("ways_in") for way in answer or ()]
 
 
 def body_on(mount: Mount) -> bytes | None:

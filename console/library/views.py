@@ -34,7 +34,19 @@ from appliance.words import N_
 from console.access import me, signed_in
 from console.deliver import deliver
 from console.files import downloads
-from console.library import choosing, doubles, finding, grid, grouping, looking, mapping, one, ours, remembering
+from console.library import (
+    choosing,
+    doubles,
+    finding,
+    grid,
+    grouping,
+    looking,
+    mapping,
+    one,
+    ours,
+    receiving,
+    remembering,
+)
 from console.library.receiving import uploads
 from console.shell import done, problems_of, show
 from console.station import station
@@ -42,6 +54,7 @@ from console.station import station
 blueprint = Blueprint("library", __name__, template_folder="templates", url_prefix="/photos")
 for room_of_photos in (finding, doubles, mapping, remembering, one, grouping, choosing, ours):
     room_of_photos.add_to(blueprint)
+blueprint.app_template_global("ways_in")(receiving.ways_in)
 PREVIEW_CACHE = "private, max-age=604800"
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from appliance.hookspecs import HomeCard, hookimpl
+from appliance.hookspecs import HomeCard, WayIn, hookimpl
+from appliance.words import N_
 
 
 @hookimpl
@@ -22,6 +23,15 @@ def api_room() -> Any:
     from plugins.importer.api import room
 
     return room
+
+
+@hookimpl
+def ways_in() -> Iterable[WayIn]:
+    """Where people look for it: beside the upload."""
+    words = N_(
+        "From a camera’s card, a stick, another NAS, Google Takeout or iCloud. You see first what would come in."
+    )
+    return [WayIn(N_("Import"), words, "/plugins/importer/")]
 
 
 @hookimpl

@@ -1,19 +1,21 @@
 """What a source says of its photos becomes what their person says of them: once, and never over what is said here."""
 
+import contextlib
 import os
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from appliance.db import now
+from appliance.errors import Invalid
 from appliance.jobs.progress import Progress
-from appliance.library import catalogue, locating, notes
-from appliance.library.albums.models import Album, AlbumItem
+from appliance.jobs.schedule import zone
+from appliance.library import catalogue, notes, origins
+from appliance.library.albums import service
 from appliance.library.models import Media
+from appliance.library.origins import Origin
 from appliance.people.models import User
 from appliance.words import N_
 from plugins.importer.models import FileState, ImportFile
@@ -27,12 +29,14 @@ def pass_on(progress: Progress, source_id: int, user: User, told: Told, share: t
     total, done = len(told.files), 0
     while rows := _waiting(progress, source_id):
         progress.step(N_("Keeping titles and albums"), done, total, unit="photos", share=share)
+        albums: dict[str, list[int]] = {}
         with progress.db.writing() as session:
             for row in rows:
                 said = told.files.get(os.fsdecode(row.path), NOTHING)
                 if said != NOTHING and row.digest is not None:
-                    _say(session, user, row.digest, said)
+                    _say(session, user, row.digest, said, albums)
                     done += 1
+            _fill(session, user, albums)
             session.execute(update(ImportFile).where(ImportFile.id.in_([r.id for r in rows])).values(noted=True))
             if done:
                 notes.start_writing(session)
@@ -47,7 +51,7 @@ def _waiting(progress: Progress, source_id: int) -> Sequence[ImportFile]:
         return session.scalars(wanted.limit(AT_ONCE)).all()
 
 
-def _say(session: Session, user: User, digest: bytes, said: Said) -> None:
+def _say(session: Session, user: User, digest: bytes, said: Said, albums: dict[str, list[int]]) -> None:
     known = catalogue.find_by_digest(session, user.id, user.folder, digest)
     media_id = next((row.media_id for row in known if row.media_id is not None), None)
     if media_id is None:
@@ -56,12 +60,10 @@ def _say(session: Session, user: User, digest: bytes, said: Said) -> None:
     facts = _fresh(media, said)
     if facts:
         session.execute(update(Media).where(Media.id == media_id).values(**facts, edited=now(), written=False))
-    if said.latitude is not None and media.latitude is None:
-        place: dict[str, Any] = {"latitude": said.latitude, "longitude": said.longitude}
-        place |= locating.named(said.latitude, said.longitude)
-        session.execute(update(Media).where(Media.id == media_id).values(**place))
+    whence = Origin(said.taken, said.latitude, said.longitude)
+    origins.say(session, media_id, whence, zone(session), written=False)
     for title in said.albums:
-        _put(session, user, title, digest, media_id)
+        albums.setdefault(title, []).append(media_id)
 
 
 def _fresh(media: Media, said: Said) -> dict[str, Any]:
@@ -74,15 +76,8 @@ def _fresh(media: Media, said: Said) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value and not getattr(media, name)}
 
 
-def _put(session: Session, user: User, title: str, digest: bytes, media_id: int) -> None:
-    """Into the person's album of this title, which is made if there is none."""
-    mine = (Album.user_id == user.id, Album.title == title, Album.filter.is_(None), Album.deleted.is_(None))
-    album = session.scalar(select(Album).where(*mine).order_by(Album.id).limit(1))
-    if album is None:
-        album = Album(uuid=str(uuid.uuid4()), user_id=user.id, title=title)
-        session.add(album)
-        session.flush()
-    item = {"album_id": album.id, "digest": digest, "media_id": media_id, "added": now(), "added_by": user.id}
-    item["position"] = (session.scalar(select(func.max(AlbumItem.position)).where(AlbumItem.album_id == album.id))) or 0
-    session.execute(insert(AlbumItem).values(**item).on_conflict_do_nothing())
-    album.changed, album.written = now(), False
+def _fill(session: Session, user: User, albums: Mapping[str, list[int]]) -> None:
+    """Into the person's albums of these titles, which are made if there are none."""
+    for title, media_ids in albums.items():
+        with contextlib.suppress(Invalid):  # it holds as many as an album can
+            service.add(session, user, service.named(session, user, title).id, media_ids)

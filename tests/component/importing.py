@@ -66,6 +66,10 @@ class Importing:
         with self.db.reading() as session:
             return session.get_one(Job, job.id)
 
+    def progress(self, job: Job) -> Progress:
+        """Of a job that is run here."""
+        return Progress(self.db, self.broker, self.places, job)
+
     def work_apart(self, run: ImportRun) -> "subprocess.Popen[bytes]":
         """Run its job in a process of its own, to be killed."""
         words = [sys.executable, "-m", "appliance.jobs.runner", str(run.job_id)]

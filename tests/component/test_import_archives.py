@@ -13,10 +13,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from appliance.db import Database
+from appliance.db import Database, migrate
+from appliance.jobs import runner
+from appliance.jobs import service as jobs
+from appliance.library import index
 from appliance.library.albums.models import Album, AlbumItem
 from appliance.library.models import Media
 from appliance.places import Places
+from appliance.words import Message
 from plugins.importer import service
 from plugins.importer.models import FileState
 from plugins.importer.sources import members
@@ -102,6 +106,35 @@ def test_a_takeout_set_comes_in_with_dates_notes_and_albums(at: Importing, box: 
     with at.db.reading() as session:
         assert session.get_one(Media, cafe.id).description == ""
         assert len(session.scalars(select(Album)).all()) == 1
+
+
+def test_dates_places_and_albums_of_an_import_survive_the_database(at: Importing, box: Path, places: Places) -> None:
+    zipped(box / f"{SET}-001.zip", first_part())
+    zipped(box / f"{SET}-002.zip", second_part())
+    at.bring(at.folder("Anna/Files/In"))
+    with at.db.reading() as session:
+        (writing,) = [job for job in jobs.active(session) if job.kind == "library.notes"]
+    assert runner.run(at.db, at.progress(writing), writing) is None
+    before = told(at.db)
+    assert len(before) == 5 and sum(row[3] is not None for row in before) == 1
+    at.db.close()
+    for name in ("", "-wal", "-shm"):
+        places.database.with_name(places.database.name + name).unlink(missing_ok=True)
+    migrate(places.database)
+    fresh = Importing(Database(places.database), places, at.broker, None)
+    with fresh.db.writing() as session:
+        job = jobs.start(session, index.JOB, title=Message("Looking"), lock="looking")
+    index.run(fresh.progress(job))
+    assert told(fresh.db) == before
+
+
+def told(db: Database) -> list[tuple[object, ...]]:
+    """Date, its month, and place of each photo, with its albums."""
+    named = select(Album.title).join(AlbumItem, AlbumItem.album_id == Album.id).where(AlbumItem.media_id == Media.id)
+    columns = (Media.taken, Media.taken_from, Media.month, Media.latitude, Media.longitude, Media.place, Media.title)
+    with db.reading() as session:
+        rows = session.execute(select(*columns, named.limit(1).scalar_subquery()).order_by(Media.taken)).all()
+        return [tuple(row) for row in rows]
 
 
 def test_an_apple_export_comes_in_without_what_was_thrown_away(at: Importing, box: Path) -> None:

@@ -3,6 +3,7 @@
 import pytest
 from flask import Flask
 
+from appliance import plugin
 from appliance.broker.client import Broker
 from appliance.db import Database
 from appliance.errors import BrokerUnavailable
@@ -109,3 +110,18 @@ def test_a_password_is_in_no_row_unless_it_shall_be_kept_and_then_encrypted(
     assert source.secret and b"s3cret" not in source.secret and secrets.password_of(places, source) == "s3cret-word"
     places.secret_key.write_bytes(b"x" * 32)
     assert secrets.password_of(places, source) is None
+
+
+@pytest.mark.parametrize("page", ["/photos/upload", "/photos/", "/more"])
+def test_it_is_where_people_look_for_it_also_for_members(anna: Browser, app: Flask, db: Database, page: str) -> None:
+    with db.writing() as session:
+        people.add(session, By(), name="Ben", password=PASSWORD)
+    ben = Browser(app, "Ben")
+    assert 'href="/plugins/importer/"' in ben.get(page).text
+    form = ben.get("/plugins/importer/").text
+    assert "Ben/Files/Takeout" in form and "Whose photos they become" not in form
+    assert "An admin says once whose photos are on it" in form
+    with db.writing() as session:
+        plugin.switch(session, "importer", on=False)
+    plugin.load(db)
+    assert "/plugins/importer/" not in ben.get(page).text

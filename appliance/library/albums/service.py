@@ -171,6 +171,13 @@ def create(session: Session, person: User, title: str, description: str = "", ch
     return album
 
 
+def named(session: Session, person: User, title: str) -> Album:
+    """Somebody's own album of this title, made if there is none; never one that fills itself.  Raises Invalid."""
+    mine = (Album.user_id == person.id, Album.title == notes.one_line(title))
+    wanted = select(Album).where(*mine, Album.filter.is_(None), Album.deleted.is_(None))
+    return session.scalar(wanted.order_by(Album.id).limit(1)) or create(session, person, title)
+
+
 def _words(title: str, description: str) -> dict[str, str]:
     said = notes.checked(notes.Change(description=description))
     title = notes.one_line(title)
