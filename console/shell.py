@@ -119,14 +119,14 @@ def install(app: Flask) -> None:
 def _around() -> dict[str, Any]:
     """What base.html shows on every page; read once per request."""
     if not getattr(current_user, "is_authenticated", False):
-        return {"tabs": [], "here": "", "running": 0, "open_issues": 0}
+        return {"tabs": [], "tab_here": "", "running": 0, "open_issues": 0}
     if "around" not in g:
         with station().db.reading() as session:
             running = session.scalar(select(func.count()).select_from(Job).where(Job.state.in_(ACTIVE)))
             serious = (Issue.quiet_until.is_(None), Issue.severity != Severity.NOTICE)
             issues = session.scalar(select(func.count()).select_from(Issue).where(*serious))
         every = tabs()
-        g.around = {"tabs": every, "here": here(every), "running": running or 0, "open_issues": issues or 0}
+        g.around = {"tabs": every, "tab_here": here(every), "running": running or 0, "open_issues": issues or 0}
     around: dict[str, Any] = g.around
     return around
 
