@@ -1,5 +1,6 @@
 """Writing so that a pulled plug leaves the old file or the new one, never half of one."""
 
+import contextlib
 import ctypes
 import os
 from pathlib import Path
@@ -13,7 +14,8 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(fd, "wb") as out:
-            os.fchmod(fd, mode)  # as it was asked for, whatever the process takes away from new files
+            with contextlib.suppress(OSError):  # FAT keeps no modes
+                os.fchmod(fd, mode)  # as it was asked for, whatever the process takes away from new files
             out.write(content)
             out.flush()
             os.fsync(out.fileno())

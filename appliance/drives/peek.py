@@ -27,7 +27,8 @@ NOT_FOR_FILES = frozenset(
         "de94bba4-06d1-4d40-a16a-bfd50179d6ac",
     }
 )
-LOOK_OPTIONS = {"ext4": ["noload"], "ext3": ["noload"], "btrfs": ["rescue=nologreplay"]}
+#: ``tz=UTC``: a FAT's times are what a clock showed, and whoever reads them knows where that hung.
+LOOK_OPTIONS = {"vfat": ["tz=UTC"], "ext4": ["noload"], "ext3": ["noload"], "btrfs": ["rescue=nologreplay"]}
 GUARDS = ["nodev", "nosuid", "noexec"]
 EXT_SUPERBLOCK, EXT_NEEDS_RECOVERY = 1024, 0x4
 BTRFS_SUPERBLOCK, BTRFS_LOG_ROOT = 64 * 1024, 96  # the log tree's address, 0 when there is none
@@ -121,6 +122,9 @@ def mount_command(device: str, filesystem: str, place: Path, options: list[str])
         return ["mount.exfat-fuse", f"/dev/{device}", str(place), "-o", ours]
     if filesystem == "ntfs" and "ntfs3" not in kernel_types and installed("ntfs-3g"):
         return ["ntfs-3g", f"/dev/{device}", str(place), "-o", ours]
+    if filesystem == "vfat" and "ro" in options and "vfat" not in kernel_types and installed("fusefat"):
+        known = [option for option in options if not option.startswith("tz=")]  # it knows no other clock
+        return ["fusefat", "-o", ",".join([*known, "allow_other"]), f"/dev/{device}", str(place)]
     kernel_name = {"ntfs": "ntfs3", "ext3": "ext4", "ext2": "ext4"}.get(filesystem, filesystem)
     return ["mount", "-t", kernel_name, "-o", ours, f"/dev/{device}", str(place)]
 

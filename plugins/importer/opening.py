@@ -16,6 +16,7 @@ from appliance.drives.inventory import Found
 from appliance.drives.models import Drive
 from appliance.drives.mounts import mount_of
 from appliance.errors import ApplianceError
+from appliance.jobs.schedule import zone
 from appliance.places import Places
 from appliance.words import N_
 from plugins.importer import secrets
@@ -93,7 +94,9 @@ def _drive(db: Database, broker: Broker, places: Places, source: ImportSource) -
     record = broker("drives.visit", {"device": found.device, "filesystem_uuid": found.filesystem_uuid})
     try:
         is_here = partial(_is_here, record["device"], record["sequence"])
-        yield FolderSource(Path(record["path"]), source.title, is_here=is_here)
+        with db.reading() as session:
+            clock = zone(session) if record["filesystem"] == "vfat" else None
+        yield FolderSource(Path(record["path"]), source.title, is_here=is_here, clock=clock)
     finally:
         with contextlib.suppress(ApplianceError):  # it was pulled; what is left of it goes with the next start
             broker("drives.unmount", {"tag": record["tag"]})

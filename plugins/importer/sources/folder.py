@@ -9,6 +9,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from appliance.drives.layout import MARKER, NOT_FILES
@@ -78,8 +79,20 @@ class FolderItem:
 class FolderSource:
     """Everything below a folder, but what belongs to systems and to the station."""
 
-    def __init__(self, place: Path, title: str, below: str = "", *, is_here: Callable[[], bool] = lambda: True) -> None:
-        """``is_here`` tells whether the drive is still plugged in: what lies in memory can be read after it went."""
+    def __init__(
+        self,
+        place: Path,
+        title: str,
+        below: str = "",
+        *,
+        is_here: Callable[[], bool] = lambda: True,
+        clock: tzinfo | None = None,
+    ) -> None:
+        """``is_here`` tells whether the drive is still plugged in: what lies in memory can be read after it went.
+
+        ``clock``: its times are what a clock there showed, read as UTC, as FAT has them.
+        """
+        self._clock = clock
         self.place, self.title, self._below_top, self.is_here = place, title, os.fsencode(below), is_here
         try:
             self.root = self._open()
@@ -113,21 +126,33 @@ class FolderSource:
         inner = []
         for name, facts in entries:
             path = f"{folder}/{name}" if folder else name
-            if stat.S_ISDIR(facts.st_mode) and facts.st_dev == self._device:
+            if isinstance(facts, OSError):
+                yield Refused(Entry(path, 0, 0), self._unreadable(facts, path))
+            elif stat.S_ISDIR(facts.st_mode) and facts.st_dev == self._device:
                 inner.append(path)
             elif stat.S_ISREG(facts.st_mode):
-                yield FolderItem(self, Entry(path, facts.st_size, facts.st_mtime_ns))
+                yield FolderItem(self, Entry(path, facts.st_size, self._moment(facts.st_mtime_ns)))
         for path in inner:
             if deep:
                 yield from self._below(path, deep - 1)
 
-    def _list(self, folder: str) -> list[tuple[str, os.stat_result]]:
+    def _moment(self, modified_ns: int) -> int:
+        if self._clock is None:
+            return modified_ns
+        seconds, rest = divmod(modified_ns, 1_000_000_000)
+        try:
+            shown = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=self._clock)
+            return int(shown.timestamp()) * 1_000_000_000 + rest
+        except (ValueError, OverflowError, OSError):
+            return modified_ns
+
+    def _list(self, folder: str) -> list[tuple[str, os.stat_result | OSError]]:
         fd = open_beneath(self.root, os.fsencode(folder), os.O_RDONLY | os.O_DIRECTORY)
         try:
             with os.scandir(fd) as listing:
                 names = sorted(entry.name for entry in listing)
             wanted = [name for name in names if name not in SKIPPED and name != MARKER and not name.startswith("._")]
-            return [(name, os.stat(name, dir_fd=fd, follow_symlinks=False)) for name in wanted]
+            return [(name, _facts(fd, name)) for name in wanted]
         finally:
             os.close(fd)
 
@@ -151,3 +176,11 @@ class FolderSource:
         except OSError:
             return False
         return True
+
+
+def _facts(folder: int, name: str) -> os.stat_result | OSError:
+    """One name that cannot be looked up does not hide the others."""
+    try:
+        return os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except OSError as error:
+        return error
