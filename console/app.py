@@ -100,7 +100,7 @@ def _add_api_rooms(app: Flask) -> None:
 def _blueprints() -> list[Any]:
     """Every room of the console."""
     from console.activity.views import blueprint as activity
-    from console.albums.guests import blueprint as guests
+    from console.albums.guest_uploads import blueprint as guests
     from console.albums.views import blueprint as albums
     from console.api.metrics import blueprint as metrics
     from console.api.views import blueprint as api

@@ -16,7 +16,7 @@ from appliance.errors import NotFound
 Body = Callable[..., dict[str, Any] | None]
 
 #: Rooms of the core whose ``jobs`` module declares kinds: ``backup.run`` is in ``appliance.backup.jobs``.
-ROOMS = ("adoption", "album_page", "backup", "drives", "health", "library", "people")
+ROOMS = ("adoption", "album_page", "backup", "drives", "health", "library", "people", "phones")
 
 
 @dataclass(frozen=True)

@@ -192,6 +192,7 @@ class Report:
     states: Counter[State] = field(default_factory=Counter)
     in_copies: Counter[int] = field(default_factory=Counter)  # number of copies -> how many safe items have it
     unsafe: list[tuple[str, State]] = field(default_factory=list)  # the first of them by name
+    left: int = 0  # the phone already
     may_go: int = 0
     may_go_bytes: int = 0
     names: list[str] = field(default_factory=list)  # the first of those that may go
@@ -211,7 +212,8 @@ class Report:
             self.in_copies[verdict.copies] += 1
         elif len(self.unsafe) < NAMED and verdict.state is not State.DELETED:
             self.unsafe.append((item.name, verdict.state))
-        if verdict.may_go and verdict.proven:
+        self.left += item.left
+        if verdict.may_go and verdict.proven and not item.left:
             self.may_go += 1
             self.may_go_bytes += item.size
             self.proven_from = min(verdict.proven, self.proven_from or verdict.proven)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import Table, delete, func, select
+from sqlalchemy import Table, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
@@ -24,6 +24,7 @@ LONGEST_NAME = 60
 MOST_PHONES = 30
 MOST_ITEMS = 500_000
 KEPT_ROUNDS = 200
+CHUNK = 500
 COUNTS = ("found", "known", "deleted", "sent", "failed", "bytes")
 
 
@@ -34,6 +35,7 @@ class Chosen:
     digest: bytes
     name: str
     size: int
+    left: bool = False  # the phone
 
 
 def register(session: Session, user: User, key: str, name: str) -> Phone:
@@ -86,7 +88,7 @@ def remove(session: Session, phone: Phone) -> None:
 
 
 def keep(session: Session, phone: Phone, items: Sequence[Chosen]) -> None:
-    """Write down what was chosen; what is known already keeps its first day.  Raises Invalid."""
+    """Write down what was chosen; what is known keeps its first day, and is on the phone again.  Raises Invalid."""
     if not items:
         return
     if any(len(item.digest) != 32 or item.size < 0 for item in items):
@@ -94,7 +96,25 @@ def keep(session: Session, phone: Phone, items: Sequence[Chosen]) -> None:
     if count(session, phone.id) + len(items) > MOST_ITEMS:
         raise Invalid({"items": N_("This phone has chosen too many photos for one list.")})
     rows = [{"phone_id": phone.id, "digest": i.digest, "name": i.name[:255], "size": i.size} for i in items]
-    session.execute(insert(PhoneItem).on_conflict_do_nothing(), rows)
+    again = insert(PhoneItem).on_conflict_do_update(index_elements=["phone_id", "digest"], set_={"gone": None})
+    session.execute(again, rows)
+
+
+def present(session: Session, phone: Phone, listing: str, digests: Sequence[bytes], *, whole: bool) -> int:
+    """A page of what is on a phone now; with the last page of a listing, what it did not have has left the phone.
+
+    How many have.  Nothing is deleted for it, here or anywhere.  Raises Invalid.
+    """
+    if not KEY.fullmatch(listing):
+        raise Invalid({"listing": N_("This is not the key of a listing.")})
+    mine = PhoneItem.phone_id == phone.id
+    for start in range(0, len(digests), CHUNK):
+        some = PhoneItem.digest.in_(digests[start : start + CHUNK])
+        session.execute(update(PhoneItem).where(mine, some).values(listing=listing, gone=None))
+    if whole:
+        gone = (mine, PhoneItem.listing != listing, PhoneItem.gone.is_(None))
+        session.execute(update(PhoneItem).where(*gone).values(gone=now()))
+    return session.scalar(select(func.count()).where(mine, PhoneItem.gone.is_not(None))) or 0
 
 
 def count(session: Session, phone_id: int) -> int:
@@ -116,7 +136,8 @@ def pages(session: Session, phone_id: int, size: int) -> Iterator[Sequence[Chose
 
 def page(session: Session, phone_id: int, after: bytes, size: int) -> Sequence[Chosen]:
     """So many items of a phone after a digest, in the order of their digests."""
-    wanted = select(PhoneItem.digest, PhoneItem.name, PhoneItem.size).where(PhoneItem.phone_id == phone_id)
+    columns = (PhoneItem.digest, PhoneItem.name, PhoneItem.size, PhoneItem.gone.is_not(None))
+    wanted = select(*columns).where(PhoneItem.phone_id == phone_id)
     rows = session.execute(wanted.where(PhoneItem.digest > after).order_by(PhoneItem.digest).limit(size))
     return [Chosen(*row) for row in rows]
 

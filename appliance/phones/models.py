@@ -1,8 +1,9 @@
 """Tables of the phones room."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import JSON, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from appliance.db import Base, ShortText, UtcTime, now
@@ -29,6 +30,18 @@ class PhoneItem(Base):
     name: Mapped[str] = mapped_column(ShortText)  # as the phone calls it
     size: Mapped[int]
     chosen: Mapped[datetime] = mapped_column(UtcTime, default=now)
+    listing: Mapped[str] = mapped_column(ShortText, default="", server_default="")  # the last one that had it
+    gone: Mapped[datetime | None] = mapped_column(UtcTime)  # a whole listing of the phone no longer had it
+
+
+class PhoneReport(Base):
+    """The last audit of a long list (phones.kept)."""
+
+    __tablename__ = "phone_report"
+    phone_id: Mapped[int] = mapped_column(ForeignKey("phone.id", ondelete="CASCADE"), primary_key=True)
+    made: Mapped[datetime] = mapped_column(UtcTime, default=now)
+    items: Mapped[int]  # how many there were then
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
 class PhoneRound(Base):

@@ -19,7 +19,7 @@ from werkzeug.datastructures import FileStorage
 from appliance.drives.mounts import hot_mounts, mount_of
 from appliance.errors import ApplianceError, Invalid, NotFound
 from appliance.library import previews, room, spool, timeline, visible
-from appliance.library.albums import links, service
+from appliance.library.albums import gifts, links, service
 from appliance.library.albums.links import Opened
 from appliance.library.arrivals import Arrival, Stored
 from appliance.library.contents import head_of
@@ -40,7 +40,6 @@ csrf.exempt(blueprint)
 COOKIE = "everpx-guest"
 OPEN_FOR_S = 12 * 3600
 LARGEST = 60 * 10**6  # bytes; nginx takes forms of 64 MiB
-allowance = links.Allowance()
 
 
 class NotOpen(Exception):
@@ -59,12 +58,12 @@ class NoPhoto(ApplianceError):
 
 
 class TooLargeForGuests(ApplianceError):
-    """A form takes no larger file."""
+    """There is a largest file that guests may send, and a form takes less."""
 
-    code, status, template = "too_large", 413, N_("“{name}” is larger than 60 MB, which is too large for this page.")
+    code, status, template = "too_large", 413, N_("“{name}” is too large for this page.")
 
 
-def _open(session: Session, token: str) -> Opened:
+def opened(session: Session, token: str) -> Opened:
     """The album, if the link holds and its password was shown.  Raises NotFound, NotOpen."""
     found = links.opened(session, token)
     if found.link.password_hash:
@@ -112,7 +111,7 @@ def page(token: str) -> ResponseReturnValue:
 
 def _page(token: str, problems: dict[str, str], status: int) -> ResponseReturnValue:
     with station().db.reading() as session:
-        found = _open(session, token)
+        found = opened(session, token)
         after = place_in(request.args.get("after"))
         items, last = service.page(session, found.album, visible.by_link(found.link), after)
     if request.method == "GET" and links.is_stale(found.link):
@@ -167,7 +166,7 @@ def unlock(token: str) -> ResponseReturnValue:
 def one(token: str, media_id: int) -> ResponseReturnValue:
     """One photo or video of the album."""
     with station().db.reading() as session:
-        found = _open(session, token)
+        found = opened(session, token)
         seen = visible.by_link(found.link)
         detail = timeline.detail(session, seen, media_id)
         before, after = service.neighbours(session, found.album, seen, media_id)
@@ -190,7 +189,7 @@ def one(token: str, media_id: int) -> ResponseReturnValue:
 def preview(token: str, media_id: int, pixels: int) -> Response:
     """The small picture or the large one."""
     with station().db.reading() as session:
-        detail = timeline.detail(session, visible.by_link(_open(session, token).link), media_id)
+        detail = timeline.detail(session, visible.by_link(opened(session, token).link), media_id)
         if pixels not in previews.SIZES or detail.item.preview is not PreviewState.READY or detail.digest is None:
             raise NotFound(what="preview")
         mount = mount_of(session, station().places, detail.drive_id)
@@ -203,7 +202,7 @@ def preview(token: str, media_id: int, pixels: int) -> Response:
 def original(token: str, media_id: int) -> Response:
     """The file as it came; ``?download`` as a download."""
     with station().db.reading() as session:
-        detail = timeline.detail(session, visible.by_link(_open(session, token).link), media_id)
+        detail = timeline.detail(session, visible.by_link(opened(session, token).link), media_id)
         mount = mount_of(session, station().places, detail.drive_id)
     with room.opened(mount) as root:
         kind = format_of(head_of(root, detail.path))
@@ -216,7 +215,7 @@ def original(token: str, media_id: int) -> Response:
 def upload(token: str) -> ResponseReturnValue:
     """Photos and videos from a guest, into the album; they belong to its owner."""
     with station().db.reading() as session:
-        found = _open(session, token)
+        found = opened(session, token)
     if not found.link.may_upload:
         raise NotFound(what="link")
     files = [file for file in request.files.getlist("files") if file.filename]
@@ -245,7 +244,8 @@ def _take(found: Opened, file: FileStorage) -> Stored:
     if format_of(file.stream.read(1024)) is None:
         raise NoPhoto(name=name[:100])
     file.stream.seek(0)
-    allowance.ask(found.link.id, size)
+    with here.db.writing() as session:
+        gifts.ask(session, found.link.id, size)
     with here.db.reading() as session:
         mount = room.choose(hot_mounts(session, here.places), size)
     part = spool.receive(mount, file.stream.read, LARGEST)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from flask import request
 
-from appliance.phones import audit, ledger
+from appliance.phones import audit, kept, ledger
 from appliance.phones.audit import State
 from appliance.phones.ledger import Chosen
 from appliance.phones.models import Phone, PhoneRound
@@ -141,6 +141,9 @@ class ReportView:
     proven_from: datetime | None
     proven_to: datetime | None
     unsafe: list[UnsafeView] = field(default_factory=list)
+    left: int = 0  # the phone, as its own listings tell
+    made: datetime | None = None  # null: nothing was counted yet
+    again: bool = False  # it is being counted
 
 
 def _phone_view(phone: Phone, chosen: int) -> PhoneView:
@@ -193,6 +196,34 @@ def keep(key: str, body: Items) -> None:
         ledger.keep(session, ledger.get(session, me().id, key), chosen)
 
 
+@dataclass(frozen=True)
+class Present:
+    """A page of what is on a phone now, 5,000 hashes at most; ``listing``: 32 hexadecimal digits.
+
+    ``whole``: this is the last page, and what was on none of them has left the phone.
+    """
+
+    listing: str
+    digests: list[str]
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class LeftView:
+    """How many of the things that it ever chose have left the phone."""
+
+    left: int
+
+
+@route("POST", "/phones/<key>/present", summary="Tell what is on a phone now")
+def present(key: str, body: Present) -> LeftView:
+    """Nothing is deleted for it: the audit only tells what has left the phone."""
+    digests = [digest for text in body.digests[:MOST] if (digest := digest_in(text))]
+    with station().db.writing() as session:
+        phone = ledger.get(session, me().id, key)
+        return LeftView(ledger.present(session, phone, body.listing, digests, whole=body.whole))
+
+
 @route("GET", "/phones/<key>/rounds", summary="When a phone sent, and what became of it")
 def rounds(key: str) -> list[RoundView]:
     """Newest first, 200 at most."""
@@ -211,10 +242,15 @@ def tell(key: str, round_key: str, body: RoundState) -> RoundView:
 
 @route("GET", "/phones/<key>/audit", summary="How much of what a phone chose is safe, and what is not")
 def report(key: str) -> ReportView:
-    """Looks at the drives that are here."""
+    """Looks at the drives that are here; of a long list this is the last look, while the next is under way."""
     with station().db.reading() as session:
         phone = ledger.get(session, me().id, key)
-        made = audit.report(session, station().places, me(), phone.id)
+        stale = kept.wanted(session, phone)
+    if stale:
+        with station().db.writing() as session:
+            kept.start(session, phone)
+    with station().db.reading() as session:
+        made, when, again = kept.latest(session, station().places, me(), phone)
     return ReportView(
         total=made.total,
         safe=made.safe,
@@ -225,6 +261,9 @@ def report(key: str) -> ReportView:
         proven_from=made.proven_from,
         proven_to=made.proven_to,
         unsafe=[UnsafeView(name, state) for name, state in made.unsafe],
+        left=made.left,
+        made=when,
+        again=again,
     )
 
 

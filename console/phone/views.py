@@ -9,7 +9,7 @@ from flask_babel import gettext, ngettext
 from sqlalchemy.orm import Session
 
 from appliance.errors import ApplianceError
-from appliance.phones import audit, ledger
+from appliance.phones import kept, ledger
 from appliance.phones.audit import Report, State
 from appliance.phones.models import Phone
 from console.access import csrf, me, public, signed_in
@@ -47,16 +47,23 @@ def safe() -> ResponseReturnValue:
     with station().db.reading() as session:
         phones = ledger.listing(session, me().id)
         phone = next((one for one in phones if one.key == key), None)
+        stale = phone is not None and kept.wanted(session, phone)
+    if phone and stale:
+        with station().db.writing() as session:
+            kept.start(session, phone)
+    with station().db.reading() as session:
         context = _of(session, phone) if phone else {"report": None, "rounds": []}
     others = [one for one in phones if one.key != key]
     return show("phone/ledger.html", "ledger", phone=phone, others=others, this=key == _this_key(), **context)
 
 
 def _of(session: Session, phone: Phone) -> dict[str, Any]:
-    made = audit.report(session, station().places, me(), phone.id)
+    made, when, again = kept.latest(session, station().places, me(), phone)
     unsafe = [(name, why(state)) for name, state in made.unsafe]
     rounds = ledger.rounds(session, phone.id, ROUNDS)
-    return {"report": made, "unsafe": unsafe, "sentence": sentence(made), "more": more(made), "rounds": rounds}
+    asked = {"made": when, "again": again, "long": ledger.count(session, phone.id) > kept.AT_ONCE}
+    facts = {"report": made, "unsafe": unsafe, "sentence": sentence(made), "more": more(made), "rounds": rounds}
+    return facts | asked
 
 
 def sentence(report: Report) -> str:
@@ -71,6 +78,10 @@ def more(report: Report) -> list[str]:
         gettext("%(number)s in %(copies)s copies", number=f"{number:,}", copies=copies)
         for copies, number in sorted(report.in_copies.items(), reverse=True)
     ]
+    if report.left:
+        count = f"{report.left:,}"
+        words = ngettext("%(number)s has left the phone", "%(number)s have left the phone", report.left, number=count)
+        said.append(words)
     if deleted := report.states[State.DELETED]:
         said.append(
             ngettext(

@@ -67,6 +67,9 @@ GET    /s/<token>/<int:media_id>/original                       404  404  404  4
 GET    /s/<token>/<int:media_id>/preview/<int:pixels>           404  404  404  404  404
 POST   /s/<token>/unlock                                        404  404  404  404  404
 POST   /s/<token>/upload                                        404  404  404  404  404
+POST   /s/<token>/uploads                                       404  404  404  404  404
+DELETE /s/<token>/uploads/<tag>/<upload_id>                     404  404  404  404  404
+PATCH  /s/<token>/uploads/<tag>/<upload_id>                     404  404  404  404  404
 POST   /albums/<int:album_id>/members                           in   303  404  404  400
 POST   /photos/<int:media_id>/say                               in   303  404  404  400
 POST   /photos/<int:media_id>/grouping                          in   303  303  303  400
@@ -313,6 +316,7 @@ PUT    /api/v1/phones/<key>                                     401  422  422  4
 GET    /api/v1/phones/<key>/audit                               401  404  404  404  404
 GET    /api/v1/phones/<key>/items                               401  404  404  404  404
 POST   /api/v1/phones/<key>/items                               401  422  422  422  400
+POST   /api/v1/phones/<key>/present                             401  422  422  422  400
 GET    /api/v1/phones/<key>/rounds                              401  404  404  404  404
 PUT    /api/v1/phones/<key>/rounds/<round_key>                  401  404  404  404  400
 GET    /api/v1/plugins                                          401  403  403  200  200

@@ -1,5 +1,6 @@
 """Public links: what a guest sees of the station, address by address and photo by photo, and what they may bring."""
 
+import base64
 import io
 import re
 from contextlib import closing
@@ -15,8 +16,8 @@ from werkzeug.test import TestResponse
 
 from appliance.db import Database, now
 from appliance.library import previews
-from appliance.library.albums import links, service
-from appliance.library.albums.models import Album, AlbumItem, PublicLink
+from appliance.library.albums import gifts, links, service
+from appliance.library.albums.models import Album, AlbumItem, GuestGift, PublicLink
 from appliance.library.models import Media, PreviewState, StoredFile
 from appliance.people import passwords
 from appliance.people.audit import By
@@ -179,8 +180,7 @@ def test_guests_photos_land_in_the_album_and_belong_to_its_owner(party: Party) -
 
 def test_guests_bring_photos_only_and_not_without_end(party: Party, monkeypatch: pytest.MonkeyPatch) -> None:
     client, address = party.app.test_client(), f"/s/{party.link(may_upload=True)}"
-    monkeypatch.setattr(guests, "allowance", links.Allowance())
-    monkeypatch.setattr(links, "GUESTS_FILES", 3)
+    monkeypatch.setattr(gifts, "MOST_FILES", 3)
     monkeypatch.setattr(guests, "LARGEST", 20_000)
     before = len(party.home.said())
     assert send(client, address, ("page.jpg", b"<html>")).status_code == 422
@@ -195,6 +195,60 @@ def test_guests_bring_photos_only_and_not_without_end(party: Party, monkeypatch:
     ]
     assert len(party.home.said()) == before + 3
     assert list((party.home.hot.path / ".everpx/incoming").iterdir()) == []
+
+
+def tus(client: FlaskClient, method: str, address: str, body: bytes = b"", **headers: str) -> TestResponse:
+    said = {"Tus-Resumable": "1.0.0"} | {name.replace("_", "-"): value for name, value in headers.items()}
+    if body:
+        said["Content-Type"] = "application/offset+octet-stream"
+    return client.open(address, method=method, data=body, headers=said)
+
+
+def begin(client: FlaskClient, address: str, size: int, name: str = "film.jpg", **more: str) -> TestResponse:
+    told = f"filename {base64.b64encode(name.encode()).decode()},folder {base64.b64encode(b'/Anna/Files').decode()}"
+    return tus(client, "POST", address + "/uploads", Upload_Length=str(size), Upload_Metadata=told, **more)
+
+
+def test_a_guests_film_comes_in_pieces_and_goes_on_where_it_was_cut(party: Party) -> None:
+    client, address = party.app.test_client(), f"/s/{party.link(may_upload=True)}"
+    film = shot(7) + bytes(range(256)) * 40
+    begun = begin(client, address, len(film))
+    assert begun.status_code == 201 and begun.headers["Upload-Offset"] == "0"
+    place = begun.headers["Location"]
+    assert tus(client, "PATCH", place, film[:5000], Upload_Offset="0").headers["Upload-Offset"] == "5000"
+    assert tus(client, "PATCH", place, film[:9], Upload_Offset="0").status_code == 409
+    assert tus(client, "HEAD", place).headers["Upload-Offset"] == "5000"
+    other, elsewhere = party.app.test_client(), party.link(may_upload=True)
+    theirs = place.replace(address, f"/s/{elsewhere}")
+    for method in ("HEAD", "PATCH", "DELETE"):  # another link of the same album
+        assert tus(other, method, theirs, b"x" * (method == "PATCH"), Upload_Offset="5000").status_code == 404
+    assert tus(client, "PATCH", place, film[5000:], Upload_Offset="5000").status_code == 204
+    assert tus(client, "HEAD", place).headers["Upload-Offset"] == str(len(film))
+    assert client.get(address + "/").text.count('class="cell') == 2
+    kept = [path for path in party.home.hot.path.rglob("film.jpg")]
+    assert [path.read_bytes() for path in kept] == [film] and "Photos" in str(kept[0])
+    assert list((party.home.hot.path / ".everpx/incoming").iterdir()) == []
+
+
+def test_pieces_of_guests_have_the_same_limits(party: Party, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, address = party.app.test_client(), f"/s/{party.link(may_upload=True)}"
+    assert begin(client, address, gifts.LARGEST + 1).status_code == 413
+    assert begin(client, address, 0).status_code == 422
+    begun = begin(client, address, 4000)
+    refused = tus(client, "PATCH", begun.headers["Location"], b"<html>" * 300, Upload_Offset="0")
+    assert refused.status_code == 422 and refused.json["error"] == "no_photo"
+    assert tus(client, "HEAD", begun.headers["Location"]).status_code == 404
+    assert tus(client, "POST", address + "/uploads", Tus_Resumable="0.2").status_code == 412
+    monkeypatch.setattr(gifts, "MOST_BYTES", 10_000)
+    assert begin(client, address, 6000).status_code == 201
+    assert begin(client, address, 6000).status_code == 429
+    assert send(client, address, ("a.jpg", shot(1) + b"." * 7000)).status_code == 429  # with the form
+    with party.db.writing() as session:  # an hour later; nothing of it is kept by a process
+        session.execute(update(GuestGift).values(brought=now() - timedelta(minutes=61)))
+    assert begin(client, address, 6000).status_code == 201
+    assert begin(client, f"/s/{party.link(may_upload=False)}", 10).status_code == 404
+    locked, shut = party.guest("locked")
+    assert begin(locked, shut, 10).status_code in (401, 404)
 
 
 def test_a_link_is_made_and_ended_on_the_albums_page(party: Party) -> None:

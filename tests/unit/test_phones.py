@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from blake3 import blake3
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from appliance.backup.models import ColdFile
@@ -17,12 +17,16 @@ from appliance.db import Database, now
 from appliance.drives.models import Drive, DriveRole, DriveState
 from appliance.drives.mounts import Mount
 from appliance.errors import Invalid, NotFound
+from appliance.jobs import runner
+from appliance.jobs.models import Job, JobState
+from appliance.jobs.progress import Progress
 from appliance.library import catalogue
 from appliance.library.models import StoredFile, Tombstone
 from appliance.people.models import User
-from appliance.phones import audit, ledger
+from appliance.phones import audit, kept, ledger
 from appliance.phones.audit import State, Verdict
 from appliance.phones.ledger import Chosen
+from appliance.phones.models import PhoneReport
 from appliance.places import Places
 from tests.callers import Caller
 from tests.hot_drive import hand_over, person
@@ -290,3 +294,59 @@ def test_a_phone_is_told_what_was_deleted_here(member: Caller, db: Database) -> 
     asked = [b.hex() * 32 for b in (b"d", b"e")]
     answer = member("POST", "/known", {"digests": asked}).get_json()
     assert answer == {"known": [], "deleted": [asked[0]]}
+
+
+def test_what_a_whole_listing_no_longer_has_left_the_phone_and_nothing_is_deleted(member: Caller) -> None:
+    member("PUT", f"/phones/{KEY}", {})
+    digests = [bytes([n]).hex() * 32 for n in range(4)]
+    chosen = [{"digest": digest, "name": f"{n}.jpg", "size": 1} for n, digest in enumerate(digests)]
+    member("POST", f"/phones/{KEY}/items", {"items": chosen})
+
+    def tell(listing: str, some: list[str], **more: bool) -> int:
+        said = member("POST", f"/phones/{KEY}/present", {"listing": listing * 32, "digests": some} | more)
+        assert said.status_code == 200, said.text
+        return int(said.json["left"])
+
+    assert tell("a", digests[:1]) == 0, "only the last page says so"
+    assert tell("a", digests[1:3], whole=True) == 1
+    assert tell("b", digests[3:], whole=True) == 3
+    assert member("GET", f"/phones/{KEY}/audit").json["left"] == 3
+    assert len(member("GET", f"/phones/{KEY}/items").json["items"]) == 4
+    member("POST", f"/phones/{KEY}/items", {"items": chosen[:1]})  # chosen again
+    assert member("GET", f"/phones/{KEY}/audit").json["left"] == 2
+    assert member("POST", f"/phones/{KEY}/present", {"listing": "x", "digests": []}).status_code == 422
+
+
+def test_the_audit_of_a_long_list_is_kept_and_made_by_a_job(
+    member: Caller, db: Database, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "AT_ONCE", 2)
+    monkeypatch.setattr(audit, "PAGE", 2)
+    member("PUT", f"/phones/{KEY}", {})
+    chosen = [{"digest": bytes([n]).hex() * 32, "name": f"{n}.jpg", "size": 1} for n in range(5)]
+    member("POST", f"/phones/{KEY}/items", {"items": chosen})
+    first = member("GET", f"/phones/{KEY}/audit").json
+    assert (first["made"], first["again"], first["total"]) == (None, True, 0)
+
+    def work() -> list[int]:
+        with db.reading() as session:
+            waiting = session.scalars(select(Job.id).where(Job.kind == kept.JOB, Job.state == JobState.WAITING)).all()
+        for job_id in waiting:
+            job = runner.claim(db, job_id)
+            assert job is not None
+            runner.run(db, Progress(db, lambda verb, request: {}, places, job), job)
+            with db.reading() as session:
+                assert session.get_one(Job, job_id).state is JobState.DONE
+        return list(waiting)
+
+    assert len(work()) == 1
+    second = member("GET", f"/phones/{KEY}/audit").json
+    assert second["made"] and not second["again"] and second["states"]["missing"] == second["total"] == 5
+    assert [each["name"] for each in second["unsafe"]] == [f"{n}.jpg" for n in range(5)]
+    assert work() == [], "it is fresh"
+    member("POST", f"/phones/{KEY}/items", {"items": [{"digest": "ff" * 32, "name": "new.jpg", "size": 1}]})
+    grown = member("GET", f"/phones/{KEY}/audit").json
+    assert (grown["total"], grown["again"]) == (5, True) and len(work()) == 1
+    with db.writing() as session:
+        session.execute(update(PhoneReport).values(made=now() - kept.FRESH * 2))
+    assert member("GET", f"/phones/{KEY}/audit").json["again"] and len(work()) == 1

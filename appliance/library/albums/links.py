@@ -8,8 +8,6 @@ any upload.
 
 import hashlib
 import secrets
-import time
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,7 +16,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from appliance.db import Database, now
-from appliance.errors import ApplianceError, Invalid, NotFound
+from appliance.errors import Invalid, NotFound
 from appliance.library.albums import service
 from appliance.library.albums.models import Album, PublicLink
 from appliance.people import passwords, throttle
@@ -30,22 +28,12 @@ MOST = 50  # links to one album
 DAYS = (1, 7, 30, 90, 365)
 SHORTEST_PASSWORD = 4  # it is told aloud at a wedding; guessing is slowed down, and 128 bits stand before it
 TOUCH_EVERY = timedelta(minutes=5)
-HOUR_S = 3600.0
-GUESTS_FILES, GUESTS_BYTES = 500, 5 * 10**9  # that one link may bring in an hour
 
 
 class WrongLinkPassword(Invalid):
     """Not the password of this link."""
 
     code = "wrong_link_password"
-
-
-class EnoughForNow(ApplianceError):
-    """A link has brought as much as it may in an hour."""
-
-    code, status = "enough_for_now", 429
-    template = N_("This link has brought in very much within an hour.")
-    hint = N_("What was sent is safe. Go on in an hour.")
 
 
 @dataclass(frozen=True)
@@ -167,19 +155,3 @@ def proof(link: PublicLink) -> str:
 
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-class Allowance:
-    """How much each link has brought within the last hour; one for the process, and a restart forgives."""
-
-    def __init__(self) -> None:
-        self._brought: dict[int, deque[tuple[float, int]]] = {}
-
-    def ask(self, link_id: int, size: int) -> None:
-        """Count a file.  Raises EnoughForNow instead when it is one too many."""
-        moment, brought = time.monotonic(), self._brought.setdefault(link_id, deque())
-        while brought and moment - brought[0][0] > HOUR_S:
-            brought.popleft()
-        if len(brought) >= GUESTS_FILES or sum(each for _, each in brought) + size > GUESTS_BYTES:
-            raise EnoughForNow()
-        brought.append((moment, size))

@@ -76,6 +76,18 @@ class PublicLink(Base):
     last_used: Mapped[datetime | None] = mapped_column(UtcTime)
 
 
+class GuestGift(Base):
+    """A file that a guest has brought, or begun to send, through a link; how much a link may bring is counted here."""
+
+    __tablename__ = "guest_gift"
+    __table_args__ = (Index("ix_guest_gift_link_id_brought", "link_id", "brought"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    link_id: Mapped[int] = mapped_column(ForeignKey("public_link.id", ondelete="CASCADE"))
+    upload_id: Mapped[str | None] = mapped_column(ShortText, unique=True)  # of a resumable one
+    size: Mapped[int]
+    brought: Mapped[datetime] = mapped_column(UtcTime, default=now)
+
+
 class SavedFilter(Base):
     """A search that somebody keeps under a name."""
 
