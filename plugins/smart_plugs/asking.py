@@ -123,9 +123,9 @@ class Line:
         """How it is.  Raises one of ERRORS."""
         return self._ask({"do": "read"}, READ_S)
 
-    def switch(self, on: bool, off_watts: float) -> dict[str, Any]:
+    def switch(self, on: bool, off_watts: float, settles_s: float) -> dict[str, Any]:
         """The state afterwards, ``was_on`` and ``proven``.  Raises one of ERRORS."""
-        return self._ask({"do": "on" if on else "off", "off_watts": off_watts}, SWITCH_S)
+        return self._ask({"do": "on" if on else "off", "off_watts": off_watts, "settles_s": settles_s}, SWITCH_S)
 
     def _ask(self, question: dict[str, Any], seconds: float) -> dict[str, Any]:
         try:

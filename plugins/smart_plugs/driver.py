@@ -33,7 +33,12 @@ DRIVER = "smart_plug"
 REST_S = 10.0  # between off and on: a motor that is still turning, capacitors that are still full
 LEARN_FROM = 5
 PATIENCE_S, PATIENCE_LEAST_S, PATIENCE_TIMES = 90.0, 30.0, 3.0
+METER_SETTLES_S = 20.0
 SAMPLE_FIRST_S, SAMPLE_EVERY_S = 20.0, 300.0
+
+
+#: What is over as soon as it answers; the rest when it switches as it should.
+OVER_WHEN_IT_ANSWERS = {error.code for error in asking.ERRORS.values()} - {asking.PlugDisobeys.code}
 
 
 class NoPlug(ApplianceError):
@@ -108,7 +113,9 @@ class SmartPlugDriver(PowerDriver):
             raise
         with means.db.writing() as session:
             row = session.get_one(SmartPlug, plug.id)
-            row.problem_code, row.problem = "", None
+            drew = row.problem_code == StillDraws.code and said["proven"]
+            if row.problem_code in OVER_WHEN_IT_ANSWERS or said["was_on"] is not on or drew:
+                row.problem_code, row.problem = "", None
         return said
 
     def is_on(self, drive: Drive, means: Means) -> bool | None:
@@ -220,7 +227,7 @@ def switch(means: Means, plug: SmartPlug, drive_id: int | None, on: bool) -> dic
     with means.db.reading() as session:
         off_watts = plugin.options(session, NAME)["off_watts"]
     try:
-        said = asking.Line(means.db, means.places, plug).switch(on, off_watts)
+        said = asking.Line(means.db, means.places, plug).switch(on, off_watts, METER_SETTLES_S)
     except ApplianceError as error:
         _write_failure(means, plug, drive_id, on, error)
         raise
@@ -280,7 +287,7 @@ def look(means: Means, plug: SmartPlug) -> dict[str, Any]:
     with means.db.writing() as session:
         row = session.get_one(SmartPlug, plug.id)
         energy.note(session, row, said)
-        if not (row.problem_code == StillDraws.code and (said["watts"] or 0) > 0 and not said["on"]):
+        if row.problem_code in OVER_WHEN_IT_ANSWERS:
             row.problem_code, row.problem = "", None
     return said
 

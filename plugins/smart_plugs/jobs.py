@@ -36,11 +36,11 @@ def look_at(progress: Progress, *, kind: str, host: str, port: int) -> dict[str,
 
 
 @job_kind(service.LOOK, N_("Asking the smart plugs how they are"))
-def look(progress: Progress) -> dict[str, Any]:
-    """Every plug that a drive hangs on; one that does not answer is told by health."""
+def look(progress: Progress, plug_id: int | None = None) -> dict[str, Any]:
+    """One plug, or every one that a drive hangs on; one that does not answer is told by health."""
+    which = SmartPlug.id.in_(select(PlugDrive.plug_id)) if plug_id is None else SmartPlug.id == plug_id
     with progress.db.reading() as session:
-        used = select(SmartPlug).where(SmartPlug.id.in_(select(PlugDrive.plug_id)))
-        plugs = list(session.scalars(used))
+        plugs = list(session.scalars(select(SmartPlug).where(which)))
     silent = 0
     for plug in plugs:
         progress.step(Message(N_("Asking {plug}"), {"plug": plug.name}))

@@ -135,6 +135,8 @@ def add_found(session: Session, job_id: int, place: int, name: str = "", asked_b
     plug.host, plug.place, plug.model = seen["host"], seen["place"], seen["model"][:255]
     plug.has_meter = plug.has_meter or seen["meter"]
     session.flush()
+    if not seen["locked"] or kind is PlugKind.KASA:
+        _start_asking(session, plug)
     return plug
 
 
@@ -219,7 +221,15 @@ def change(session: Session, places: Places, plug_id: int, form: Mapping[str, st
     if form.get("password"):
         private = secrets.opened(places, plug.secret) | {"password": form["password"][:200]}
         plug.secret = secrets.sealed(places, private)
+        _start_asking(session, plug)
     return plug
+
+
+def _start_asking(session: Session, plug: SmartPlug) -> None:
+    """Whether it answers, now that something about it changed; a job that it waits for tells as well."""
+    title = Message(N_("Asking {plug}"), {"plug": plug.name})
+    with contextlib.suppress(jobs.AlreadyRunning):
+        jobs.start(session, LOOK, title=title, lock=f"plug-look:{plug.id}", arguments={"plug_id": plug.id})
 
 
 def keep_account(session: Session, places: Places, user: str, password: str) -> None:
@@ -312,8 +322,10 @@ def _start(
 
 
 def job_of(session: Session, plug_id: int) -> Job | None:
-    """The newest try or switching that somebody asked for."""
-    wanted = select(Job).where(Job.lock == f"plug:{plug_id}").order_by(Job.id.desc()).limit(1)
+    """The newest try, switching or question."""
+    wanted = (
+        select(Job).where(Job.lock.in_((f"plug:{plug_id}", f"plug-look:{plug_id}"))).order_by(Job.id.desc()).limit(1)
+    )
     return session.scalar(wanted)
 
 
@@ -321,10 +333,10 @@ def look_now_and_then(session: Session) -> None:
     """Queue a look at the plugs that drives hang on, some times a day."""
     if session.scalar(select(PlugDrive.drive_id).limit(1)) is None:
         return
-    last = session.scalar(select(func.max(Job.finished)).where(Job.kind == LOOK, Job.finished <= now()))
+    last = session.scalar(select(func.max(Job.finished)).where(Job.lock == LOOK, Job.finished <= now()))
     if last is None or now() - last > LOOK_EVERY:
         with contextlib.suppress(jobs.AlreadyRunning):
-            jobs.start(session, LOOK, title=Message(N_("Asking the smart plugs how they are")), lock="smart_plugs.look")
+            jobs.start(session, LOOK, title=Message(N_("Asking the smart plugs how they are")), lock=LOOK)
 
 
 def is_active(job: Job | None) -> bool:

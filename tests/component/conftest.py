@@ -12,6 +12,8 @@ from appliance.db import Database
 from appliance.places import Places
 from tests.component.drive_station import Station
 from tests.component.loop_drives import LoopDrives, Root, let_others_pass
+from tests.component.plugs.home import Home
+from tests.component.plugs.lan import Lan
 
 CLONE_NEWNS = 0x20000  # linux/sched.h: a view of mounts of one's own
 
@@ -55,3 +57,23 @@ def root(places: Places, loops: LoopDrives) -> Iterator[Root]:
 def station(db: Database, places: Places, root: Root, loops: LoopDrives) -> Station:
     """A station that owns no drive yet."""
     return Station(db, places, root, loops)
+
+
+@pytest.fixture
+def lan(program: Callable[[str], str]) -> Iterator[Lan]:
+    """The home's network; the test's thread is the station in it."""
+    program("ip")
+    made = Lan()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def home(station: Station, lan: Lan, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    """A station with emulated plugs in its network; a motor may be switched on again at once."""
+    from plugins.smart_plugs import driver
+
+    monkeypatch.setattr(driver, "REST_S", 0.2)
+    made = Home(station, lan)
+    yield made
+    made.close()

@@ -19,7 +19,6 @@ from typing import Any
 from plugins.smart_plugs.protocols import reach, shelly, tasmota
 from plugins.smart_plugs.protocols.answers import UNKNOWN, Plug, PlugError, Seen, State
 
-METER_SETTLES_S = 20.0
 AGAIN_S = 1.0
 OBEYS_S = 5.0
 SWEEP_WAIT_S = 1.5
@@ -64,7 +63,7 @@ def _meant(state: State, key: str) -> State:
     return state
 
 
-def switch(plug: dict[str, Any], on: bool, off_watts: float) -> dict[str, Any]:
+def switch(plug: dict[str, Any], on: bool, off_watts: float, settles_s: float) -> dict[str, Any]:
     """The state afterwards, ``was_on`` and ``proven``.  Raises PlugError ``disobeys`` when it does not do it."""
     door = opened(plug)
     try:
@@ -74,7 +73,7 @@ def switch(plug: dict[str, Any], on: bool, off_watts: float) -> dict[str, Any]:
         after = _obeyed(door, on)
         proven = None
         if not on and after.watts is not None:
-            after = _meter_says_off(door, after, off_watts)
+            after = _meter_says_off(door, after, off_watts, settles_s)
             proven = after.watts is not None and after.watts <= off_watts
         return asdict(after) | {"was_on": before.on, "proven": proven}
     finally:
@@ -92,9 +91,9 @@ def _obeyed(door: Plug, on: bool) -> State:
         time.sleep(AGAIN_S)
 
 
-def _meter_says_off(door: Plug, after: State, off_watts: float) -> State:
+def _meter_says_off(door: Plug, after: State, off_watts: float, settles_s: float) -> State:
     """A meter needs some seconds to hear of it.  Raises PlugError when it switches on again meanwhile."""
-    end = time.monotonic() + METER_SETTLES_S
+    end = time.monotonic() + settles_s
     while after.watts is not None and after.watts > off_watts and time.monotonic() < end:
         time.sleep(AGAIN_S)
         after = door.read()
@@ -160,7 +159,7 @@ def answer(asked: dict[str, Any]) -> dict[str, Any]:
         case "read":
             return read(asked["plug"])
         case "on" | "off":
-            return switch(asked["plug"], asked["do"] == "on", asked["off_watts"])
+            return switch(asked["plug"], asked["do"] == "on", asked["off_watts"], asked["settles_s"])
         case "discover":
             return discover(asked["user"], asked["password"], asked["seconds"])
         case "look":

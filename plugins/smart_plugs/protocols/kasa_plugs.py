@@ -35,7 +35,17 @@ def run(work: Coroutine[Any, Any, T], seconds: float, runner: asyncio.Runner) ->
     except (TimeoutError, exceptions.TimeoutError, exceptions._ConnectionError, OSError) as error:
         raise PlugError("no_answer", f"{type(error).__name__}: {error}") from None
     except (exceptions.KasaException, *BROKEN) as error:
-        raise PlugError("garbage", f"{type(error).__name__}: {error}"[:300]) from None
+        code = "no_answer" if _by_the_network(error) else "garbage"
+        raise PlugError(code, f"{type(error).__name__}: {error}"[:300]) from None
+
+
+def _by_the_network(error: BaseException | None) -> bool:
+    """Whether a refused or broken connection is behind it: the library often says only that it failed."""
+    for _ in range(5):
+        if isinstance(error, OSError | TimeoutError) and not isinstance(error, ConnectionResetError):
+            return True
+        error = None if error is None else error.__cause__ or error.__context__
+    return False
 
 
 class KasaPlug:

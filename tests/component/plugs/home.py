@@ -1,5 +1,7 @@
 """A station whose COLD drives hang on emulated plugs: what a relay does happens to a real (loop) drive."""
 
+import os
+import shutil
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -9,14 +11,40 @@ from appliance import plugin
 from appliance.drives import power
 from appliance.drives.models import Drive, DriveRole, PowerMove
 from appliance.health.models import Issue
+from appliance.jobs import service as jobs
 from appliance.jobs.models import Job, JobState
+from appliance.words import Message
 from plugins.smart_plugs import driver, service
 from plugins.smart_plugs.models import SmartPlug, Switching
 from tests.component.drive_station import Station
+from tests.component.plugs.klap_plug import KlapKasa, KlapPlug
 from tests.component.plugs.lan import Lan
+from tests.component.plugs.mqtt_plug import TOPIC, Broker, MqttPlug
 from tests.component.plugs.relay import Relay
+from tests.component.plugs.web_plugs import HookPlug, ShellyPlug, TasmotaPlug
+from tests.component.plugs.xor_plug import XorPlug
 
 T = TypeVar("T")
+USER, PASSWORD = "family@example.org", "Tapo & secret 密"
+FORMS: dict[str, Callable[[str], dict[str, str]]] = {
+    "webhook": lambda address: {
+        "kind": "webhook",
+        "name": "Hook",
+        "on_url": f"http://{address}:8123/on?key=k",
+        "off_url": f"http://{address}:8123/off?key=k",
+        "state_url": f"http://{address}:8123/state",
+    },
+    "mqtt": lambda address: {
+        "kind": "mqtt",
+        "name": "Zigbee",
+        "host": address,
+        "user": "everpx",
+        "password": PASSWORD,
+        "topic": f"{TOPIC}/set",
+        "state_topic": TOPIC,
+        "ask_topic": f"{TOPIC}/get",
+    },
+}
 
 
 class Home:
@@ -83,7 +111,64 @@ class Home:
             (chosen,) = [one for one in found if one.seen["key"].startswith(key)]
             plug = service.add_found(session, job.id, chosen.place)
             service.assign(session, plug.id, {drive.id for drive in drives})
+        self._run_looks()
         return plug
+
+    def _run_looks(self) -> None:
+        """What the worker does at once."""
+        with self.db.reading() as session:
+            waiting = [job for job in jobs.active(session) if job.kind == service.LOOK]
+        for job in waiting:
+            self.station.run(job)
+
+    def one_of(self, kind: str, relay: Relay, *drives: Drive) -> SmartPlug:
+        """One plug of a kind, added as a person would, with drives on it."""
+        address, before = self.address(), len(self.emulators)
+        match kind:
+            case "xor":
+                self.emulate(XorPlug, relay, address)
+            case "tapo":
+                self.emulate(KlapPlug, relay, address, USER, PASSWORD)
+            case "klap kasa":
+                self.emulate(KlapKasa, relay, address, USER, PASSWORD)
+            case "shelly":
+                self.emulate(ShellyPlug, relay, address, 80, PASSWORD)
+            case "tasmota":
+                self.emulate(TasmotaPlug, relay, address, 80, PASSWORD)
+            case "webhook":
+                self.emulate(HookPlug, relay, address, 8123, "k")
+            case "mqtt":
+                self._mosquitto(relay, address)
+        plug = self._add(kind, address)
+        assert len(self.emulators) > before
+        with self.db.writing() as session:
+            service.assign(session, plug.id, {drive.id for drive in drives})
+        return plug
+
+    def _add(self, kind: str, address: str) -> SmartPlug:
+        places = self.station.places
+        if kind in ("mqtt", "webhook"):
+            with self.db.writing() as session:
+                return service.add_by_hand(session, places, FORMS[kind](address))
+        if kind in ("xor", "tapo", "klap kasa"):
+            found = self.search(user=USER, password=PASSWORD)
+            return self.add(next(one.seen["key"] for one in found if one.seen["host"] == address))
+        with self.db.writing() as session:
+            job = service.start_look_at(session, {"kind": kind, "host": address})
+        assert self.station.run(job).state is JobState.DONE
+        plug = self.add("")
+        with self.db.writing() as session:
+            service.change(session, places, plug.id, {"name": plug.name, "password": PASSWORD})
+            (job,) = [one for one in jobs.active(session) if one.kind == service.LOOK]
+        assert self.station.run(job).result == {"asked": 1, "silent": 0}
+        return self.plug(plug.id)
+
+    def _mosquitto(self, relay: Relay, address: str) -> None:
+        program = shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin")
+        assert program
+        folder = self.station.places.data / "mosquitto"
+        self.emulators.append(Broker(self.lan, program, folder, address, "everpx", PASSWORD))
+        self.emulators.insert(0, MqttPlug(self.lan, relay, address, "everpx", PASSWORD))
 
     def plug(self, plug_id: int) -> SmartPlug:
         """Its row."""
@@ -108,9 +193,6 @@ class Home:
 
     def progress(self, lock: str) -> Any:
         """A job in progress, for what needs one."""
-        from appliance.jobs import service as jobs
-        from appliance.words import Message
-
         with self.db.writing() as session:
             job = jobs.start(session, "trial", title=Message("A trial"), lock=lock)
         return self.station.progress(job.id)
@@ -139,9 +221,3 @@ class Home:
         """Every plug out of its socket."""
         for one in self.emulators:
             one.stop()
-
-
-def drives_row(home: Home, name: str) -> Drive:
-    """A drive by the family's name."""
-    with home.db.reading() as session:
-        return session.scalars(select(Drive).where(Drive.name == name)).one()
