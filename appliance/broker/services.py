@@ -38,19 +38,25 @@ class ServiceFailed(ApplianceError):
 
 @dataclass(frozen=True)
 class Service:
-    """One program: its unit is ``everpx-<name>.service``, its plugin switches it off with itself."""
+    """One program: its unit is ``everpx-<name>.service`` unless it says so, its plugin switches it off with itself."""
 
     name: str
     plugin: str
+    unit: str = ""
+
+    @property
+    def unit_name(self) -> str:
+        """What systemd calls it."""
+        return self.unit or f"everpx-{self.name}.service"
 
 
 SERVICES: dict[str, Service] = {}
 LETTING_GO: list[Callable[[str], None]] = []
 
 
-def declare(name: str, plugin: str) -> Service:
-    """A program that ``plugin`` may have running."""
-    return SERVICES.setdefault(name, Service(name, plugin))
+def declare(name: str, plugin: str, unit: str = "") -> Service:
+    """A program that ``plugin`` may have running; ``unit`` where Debian's own is meant."""
+    return SERVICES.setdefault(name, Service(name, plugin, unit))
 
 
 def lets_go(body: Callable[[str], None]) -> Callable[[str], None]:
@@ -141,8 +147,15 @@ def is_running(service: Service) -> bool:
     if _launched():
         pid = _fate(service).get("pid")
         return pid is not None and Path(f"/proc/{pid}").exists()
-    unit = f"everpx-{service.name}.service"
-    return program(["systemctl", "is-active", "--quiet", unit], fine=range(256)).returncode == 0
+    return program(["systemctl", "is-active", "--quiet", service.unit_name], fine=range(256)).returncode == 0
+
+
+def pid_of(service: Service) -> int:
+    """Its process; 0 when it does not run, or systemd keeps it in a way that has none."""
+    if _launched():
+        return int(_fate(service).get("pid") or 0)
+    said = program(["systemctl", "show", "--property=MainPID", "--value", service.unit_name], fine=range(256)).stdout
+    return int(said) if said.strip().isdigit() else 0
 
 
 def _launched() -> bool:
@@ -151,7 +164,7 @@ def _launched() -> bool:
 
 def _systemctl(word: str, service: Service) -> None:
     try:
-        program(["systemctl", word, f"everpx-{service.name}.service"], timeout=90)
+        program(["systemctl", word, service.unit_name], timeout=90)
     except ProgramFailed as error:
         raise ServiceFailed(name=service.name, why=str(error)) from None
 

@@ -102,7 +102,7 @@ class Root:
             self.process = subprocess.Popen(
                 [
                     *(sys.executable, "-W", "error", "-m", "appliance.broker.daemon"),
-                    *("--socket", str(self.places.broker_socket), "--user", USER),
+                    *("--socket", str(self.places.broker_socket), "--user", USER, "--plugins"),
                 ],
                 env=environment,
                 stdout=out,

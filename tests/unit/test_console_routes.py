@@ -18,6 +18,7 @@ from flask import Flask
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from appliance import plugin
 from appliance.backup.models import BackupRun, RunState
 from appliance.db import Database, now
 from appliance.drives.models import Drive, DriveRole
@@ -106,6 +107,10 @@ GET    /plugins/discovery/                                      in   200  200  2
 POST   /plugins/discovery/                                      in   403  403  422  400
 GET    /plugins/discovery/label                                 in   200  200  200  200
 POST   /plugins/discovery/look                                  in   403  403  303  400
+POST   /plugins/nfs/devices/<int:device_id>/drop                in   403  403  404  400
+POST   /plugins/nfs/devices/<int:device_id>                     in   403  403  404  400
+POST   /plugins/nfs/devices                                     in   403  403  422  400
+GET    /plugins/nfs/                                            in   403  403  200  200
 GET    /hash-worker.js                                          200  200  200  200  200
 GET    /internal/upload-allowed                                 401  503  503  503  503
 POST   /language                                                303  303  303  303  400
@@ -412,6 +417,14 @@ FORMS = {
 }
 
 World = dict[str, Browser]
+
+
+@pytest.fixture(autouse=True)
+def every_plugin(db: Database) -> None:
+    """Also those that are off until somebody wants them; before the console is built."""
+    with db.writing() as session:
+        for name in plugin.found():
+            plugin.switch(session, name, on=True)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from appliance.people import service
 from console.translations import catalogue
 from tests.browsers import Browser
 from tests.english import english
-from tests.unit.test_console_routes import _address, _routes, world  # noqa: F401  (a fixture)
+from tests.unit.test_console_routes import _address, _routes, every_plugin, world  # noqa: F401  (a fixture)
 
 PERCENT_FIELD = re.compile(r"%\(\w+\)s")
 

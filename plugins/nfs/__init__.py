@@ -1,0 +1,1 @@
+"""Folders for Linux computers and media players (NFS), for listed devices only.  See README.md."""
