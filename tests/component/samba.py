@@ -5,7 +5,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 USER, PASSWORD = "nobody", "three green kettles"
@@ -74,6 +74,7 @@ def stop(server: "subprocess.Popen[bytes]") -> None:
     """End it, and what it has started."""
     children = Path(f"/proc/{server.pid}/task/{server.pid}/children")
     for child in children.read_text().split() if children.exists() else []:
-        os.kill(int(child), 9)
+        with suppress(ProcessLookupError):  # a session that was just ending
+            os.kill(int(child), 9)
     server.kill()
     server.wait(10)
