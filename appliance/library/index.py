@@ -9,9 +9,9 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, Table, bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from appliance.db import Database
@@ -277,8 +277,17 @@ def _read(root: int, path: bytes, size: int, modified_ns: int) -> bytes | None:
     return digest if (facts.st_size, facts.st_mtime_ns) == (size, modified_ns) else None
 
 
+_file = cast(Table, StoredFile.__table__)
+_KEEP = (  # built once: building it anew would cost more than reading a photo
+    update(_file)
+    .where(_file.c.id == bindparam("file_id"), _file.c.size == bindparam("was_size"), _file.c.digest.is_(None))
+    .where(_file.c.modified_ns == bindparam("was_modified_ns"))
+    .values(digest=bindparam("read"))
+)
+
+
 def _keep(db: Database, digests: Sequence[tuple[int, int, int, bytes]]) -> None:
-    with db.writing() as session:
-        for file_id, size, modified_ns, digest in digests:
-            same = (StoredFile.id == file_id, StoredFile.size == size, StoredFile.modified_ns == modified_ns)
-            session.execute(update(StoredFile).where(*same, StoredFile.digest.is_(None)).values(digest=digest))
+    names = ("file_id", "was_size", "was_modified_ns", "read")
+    if digests:
+        with db.writing() as session:
+            session.connection().execute(_KEEP, [dict(zip(names, one, strict=True)) for one in digests])
