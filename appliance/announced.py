@@ -3,6 +3,7 @@
 What cannot be announced is left out and logged: a plugin's slip must not take the others off the network.
 """
 
+import contextlib
 import ipaddress
 import logging
 import os
@@ -12,6 +13,8 @@ from sqlalchemy.orm import Session
 
 from appliance import plugin
 from appliance.hookspecs import Announced
+from appliance.jobs import service as jobs
+from appliance.words import N_, Message
 
 log = logging.getLogger("everpx.plugin")
 KIND = re.compile(r"_[a-z0-9][a-z0-9-]{0,13}[a-z0-9]\._(tcp|udp)")
@@ -30,6 +33,13 @@ def collect(session: Session) -> list[Announced]:
             else:
                 log.error("plugin %s announces nonsense: %r", name, one)
     return sorted(set(offered))
+
+
+def refresh(session: Session) -> None:
+    """Have it told soon, because what a plugin offers was just changed; the chores alone might take half an hour."""
+    with contextlib.suppress(jobs.AlreadyRunning):
+        title = Message(N_("Offering what is here to the network"))
+        jobs.start(session, "health.settle_services", title=title, lock="settle_services")
 
 
 def _is_sound(one: Announced) -> bool:

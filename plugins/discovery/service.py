@@ -47,8 +47,11 @@ def ourselves() -> list[Announced]:
     return []
 
 
-def settle(session: Session, broker: Broker, here: Places) -> State:
-    """Announce what is offered now, and write down under which name and addresses that is."""
+def settle(session: Session, broker: Broker, here: Places, *, sees_network: bool = True) -> State:
+    """Announce what is offered now, and write down under which name and addresses that is.
+
+    The console sees no network (its unit): there the addresses stay as the worker last saw them.
+    """
     chosen = plugin.options(session, NAME)
     wanted = chosen["name"] if name_problem(chosen["name"]) is None else "everpx"
     workgroup = chosen["workgroup"] if workgroup_problem(chosen["workgroup"]) is None else "WORKGROUP"
@@ -62,7 +65,7 @@ def settle(session: Session, broker: Broker, here: Places) -> State:
         "workgroup": workgroup,
         "offers": [_as_facts(one) for one in offers],
     }
-    told = {"wanted": wanted, "port": port, "addresses": _addresses()}
+    told = {"wanted": wanted, "port": port, "addresses": _addresses() if sees_network else before.addresses}
     try:
         answer = broker("discovery.apply", request)
         name = name_in_force(here, NAME_WITHIN_S if answer["changed"] else ANSWER_WITHIN_S) if offers else ""
@@ -141,7 +144,7 @@ def rename(session: Session, broker: Broker, here: Places, *, name: str, workgro
     if problems:
         raise Invalid(problems)
     plugin.configure(session, NAME, {"name": name, "workgroup": workgroup})
-    return settle(session, broker, here)
+    return settle(session, broker, here, sees_network=False)
 
 
 def not_announced(context: HealthContext) -> Iterable[Finding]:

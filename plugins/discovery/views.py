@@ -96,5 +96,5 @@ def drawn(words: str) -> Markup:
     import segno  # nobody but these pages draws
 
     out = io.BytesIO()
-    segno.make(words, error="m").save(out, kind="svg", xmldecl=False, svgns=True, scale=5, border=3, light="#fff")
+    segno.make(words, error="m").save(out, kind="svg", xmldecl=False, svgns=True, border=3, light="#fff", omitsize=True)
     return Markup(out.getvalue().decode())

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from appliance import announced as announcing
 from appliance import events, plugin
 from appliance.broker.client import Broker
 from appliance.drives import mounts
@@ -134,6 +135,7 @@ def allow(session: Session, broker: Broker, here: Places, who: By, device_id: in
             )
     session.flush()
     _record(session, who, "nfs.rights", N_("What {device} ({network}) may do by NFS was changed."), found)
+    announcing.refresh(session)
     _serve(session, broker, here)
 
 
@@ -145,6 +147,7 @@ def drop(session: Session, broker: Broker, here: Places, who: By, device_id: int
     _record(session, who, "nfs.dropped", N_("{device} ({network}) gets nothing by NFS any more."), found)
     session.delete(found)
     session.flush()
+    announcing.refresh(session)
     _serve(session, broker, here)
     return name
 
