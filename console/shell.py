@@ -76,6 +76,7 @@ def show(template: str, block: str = "", status: int = 200, **context: Any) -> R
 
 def _block(template: str, block: str, context: dict[str, Any]) -> str:
     """One block by itself, with the macros that its template imports at the top."""
+    g.partial = True
     current_app.update_template_context(context)
     page = current_app.jinja_env.get_template(template)
     around = page.new_context(context)
@@ -118,7 +119,7 @@ def install(app: Flask) -> None:
 
 def _around() -> dict[str, Any]:
     """What base.html shows on every page; read once per request."""
-    if not getattr(current_user, "is_authenticated", False):
+    if g.get("partial") or not getattr(current_user, "is_authenticated", False):  # a block has nothing around it
         return {"tabs": [], "tab_here": "", "running": 0, "open_issues": 0}
     if "around" not in g:
         with station().db.reading() as session:

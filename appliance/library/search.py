@@ -65,11 +65,17 @@ def _first_look(session: Session, viewer: User, wanted: dict[str, Any], most: in
     Rare words are answered here: to look each hit up in the long lists of whose photos there are costs more than to
     look at the photos themselves.
     """
-    keys = list(session.scalars(_HITS, wanted | {"most": GLANCE}))
-    items = items_of(session, viewer, keys, top=top)
-    if len(items) > most:
-        return Page(items[:most], facets.key_of(items[most - 1].taken.timestamp(), items[most - 1].id))
-    return Page(items, None) if len(keys) < GLANCE else None
+    items: list[Item] = []
+    first = min(GLANCE - 1, most + most // 2 + 5)  # most families see most hits: then the first stretch is enough
+    for look in (first, GLANCE - first):
+        keys = list(session.scalars(_HITS, wanted | {"most": look}))
+        items += items_of(session, viewer, keys, top=top)
+        if len(items) > most:
+            return Page(items[:most], facets.key_of(items[most - 1].taken.timestamp(), items[most - 1].id))
+        if len(keys) < look:
+            return Page(items, None)
+        wanted = wanted | {"before": keys[-1]}
+    return None
 
 
 def between(session: Session, viewer: User, ranges: Sequence[tuple[datetime, datetime]], most: int) -> list[list[Item]]:

@@ -2,16 +2,23 @@
 
 from collections.abc import Sequence
 from datetime import date
+from functools import lru_cache
 from itertools import groupby
 
-from flask_babel import format_date, gettext
+from flask_babel import format_date, get_locale, gettext
 
 from appliance.library.models import MediaKind
 from appliance.library.timeline import Item
 
 
 def caption(kind: MediaKind, day: date) -> str:
-    """What a picture is called where it is not seen; asked once a day and kind, because dates are slow to write."""
+    """What a picture is called where it is not seen."""
+    return _caption(kind, day, str(get_locale()))
+
+
+@lru_cache(8192)
+def _caption(kind: MediaKind, day: date, language: str) -> str:
+    """Written once for each day, kind and language: a page of hits has sixty days, and dates are slow to write."""
     when = format_date(day, "long")
     return gettext("Video of %(day)s", day=when) if kind is MediaKind.VIDEO else gettext("Photo of %(day)s", day=when)
 
