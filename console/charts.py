@@ -183,9 +183,12 @@ class Series:
     values: Sequence[float]
 
 
-def bars(series: Sequence[Series], months: Sequence[str], label: str, unit: str) -> Markup:
-    """Bars month by month, the series of a month side by side; each bar says its number when it is pointed at."""
-    most = _round_up(max(value for one in series for value in one.values))
+def bars(series: Sequence[Series], months: Sequence[str], label: str, unit: str, least: float = 1.0) -> Markup:
+    """Bars month by month, the series of a month side by side; each bar says its number when it is pointed at.
+
+    The axis reaches to ``least`` at least, so that next to nothing looks like it.
+    """
+    most = _round_up(max(least, *(value for one in series for value in one.values)))
     slot = (WIDTH - LEFT - RIGHT) / len(months)
     width = min(22.0, slot * 0.7) / len(series)
     ground, room = HEIGHT - BOTTOM, HEIGHT - TOP - BOTTOM
@@ -210,7 +213,7 @@ def bars(series: Sequence[Series], months: Sequence[str], label: str, unit: str)
 def _bar(one: Series, month: str, box: tuple[float, float, float, float], words: str) -> Markup:
     x, y, width, height = (round(number, 1) for number in box)
     said = ", ".join(part for part in (one.title, month, words) if part)
-    shape = '<rect class="bar {}" x="{}" y="{}" width="{}" height="{}" rx="1.5"><title>{}</title></rect>'
+    shape = '<rect class="column {}" x="{}" y="{}" width="{}" height="{}" rx="1.5"><title>{}</title></rect>'
     return Markup(shape).format(one.classes, x, y, max(1.0, width - 1), height, said)
 
 

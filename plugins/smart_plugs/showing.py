@@ -82,7 +82,7 @@ def _energy(told: energy.Year, kwh: float) -> Markup | str:
         return ""
     series = [charts.Series("", "", [told.kwh(month) for month in told.months])]
     label = gettext("Kilowatt hours through the plugs, month by month")
-    return charts.bars(series, [_title(month, "LLL") for month in told.months], label, "kWh")
+    return charts.bars(series, [_title(month, "LLL") for month in told.months], label, "kWh", 0.1)
 
 
 def set_price(session: Session, price: str, currency: str) -> None:

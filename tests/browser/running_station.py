@@ -17,6 +17,7 @@ from appliance.station.home import run_folder
 
 REPO = Path(__file__).parents[2]
 READY_WITHIN_S = 120
+TEST_PLUGS = "test-plugs"  # a file of the station's data folder: address:port of plugs that tests emulate
 BLUE, GREEN = "Blue-drive", "Green-drive"
 
 
@@ -78,7 +79,8 @@ def start_station() -> RunningStation:
     port = _free_port()
     log = (data / "launcher.log").open("w+")
     argv = [sys.executable, "-m", "appliance.station", "--data", str(data), "--port", str(port), "--drive-size", "700M"]
-    process = subprocess.Popen(argv, cwd=REPO, stdout=log, stderr=subprocess.STDOUT, text=True)
+    environment = os.environ | {"EVERPX_TEST_PLUGS": str(data / TEST_PLUGS)}
+    process = subprocess.Popen(argv, cwd=REPO, env=environment, stdout=log, stderr=subprocess.STDOUT, text=True)
     station = RunningStation(data, f"http://127.0.0.1:{port}", "", process)
     end = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < end and process.poll() is None:
