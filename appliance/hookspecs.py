@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from appliance.broker.client import Broker
     from appliance.drives.switches import PowerDriver
     from appliance.health.service import Check
+    from appliance.people.models import User
     from appliance.places import Places
     from appliance.words import Message
 
@@ -86,6 +87,16 @@ def before_backup(session: "Session") -> None:
 @hookspec
 def job_modules() -> "Iterable[str]":
     """Return names of modules that declare job kinds."""
+
+
+@hookspec
+def password_known(session: "Session", user: "User", password: str) -> None:
+    """Somebody has just typed their right password, or got a new one: keep what your protocol will ask about."""
+
+
+@hookspec
+def people_changed(session: "Session") -> None:
+    """Somebody was added, renamed, kept out, let in again or removed; what you serve them follows when this commits."""
 
 
 @hookspec

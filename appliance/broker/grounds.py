@@ -56,6 +56,12 @@ def drive(tag: str) -> Path:
     return Path(record.path)
 
 
+def filesystem(tag: str) -> str:
+    """What a drive that is in use is formatted with, "" when it is not here."""
+    record = records.read(Path(os.environ.get("EVERPX_RUN", "/run/everpx")) / "drives", tag)
+    return record.filesystem if record else ""
+
+
 def folder(tag: str, path: str) -> Path:
     """A folder on a drive.  Raises DriveNotHere, FolderNotHere (also for a link, or another drive inside)."""
     place = top = drive(tag)

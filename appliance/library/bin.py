@@ -77,7 +77,7 @@ def _put_some(db: Database, mount: Mount, paths: Sequence[bytes], user: int, by:
     with room.opened(mount) as root:
         found = [(path, kind_of(root, path)) for path in paths]
         with db.writing() as session:
-            rows = [_note(session, mount, path, facts, user, by) for path, facts in found]
+            rows = [note(session, mount, path, facts, user, by) for path, facts in found]
         done: list[BinnedFile] = []
         problem: OSError | None = None
         with _Folders(root) as folders:
@@ -118,7 +118,15 @@ def kind_of(root: int, path: bytes) -> os.stat_result:
     return facts
 
 
-def _note(session: Session, mount: Mount, path: bytes, facts: os.stat_result, user: int, by: int | None) -> BinnedFile:
+def note(
+    session: Session,
+    mount: Mount,
+    path: bytes,
+    facts: os.stat_result,
+    user: int,
+    by: int | None,
+    place: str = BIN,
+) -> BinnedFile:
     """The row, and tombstones of the photos: they carry the row's own moment, by which they are found again."""
     moment = now()
     inside = StoredFile.id.in_(catalogue.files_at(mount.drive_id, path))
@@ -130,7 +138,7 @@ def _note(session: Session, mount: Mount, path: bytes, facts: os.stat_result, us
         drive_id=mount.drive_id,
         user_id=user,
         path=path,
-        stored_as=b"/".join((BIN.encode(), spool.new_id().encode(), split(path)[1])),
+        stored_as=b"/".join((place.encode(), spool.new_id().encode(), split(path)[1])),
         size=size,
         digest=digest,
         binned=moment,
@@ -251,7 +259,7 @@ def bring_back(db: Database, mount: Mount, row: BinnedFile) -> BroughtBack:
                     rename_new(source, name + SIDECAR, target, placed + SIDECAR)
                 os.fsync(target)
             os.fsync(source)
-        whole = _opened(open_beneath(root, BIN.encode(), os.O_RDONLY | os.O_DIRECTORY))
+        whole = _opened(open_beneath(root, split(own)[0], os.O_RDONLY | os.O_DIRECTORY))
         with whole as folder_of_all, contextlib.suppress(OSError):  # a sidecar that found its place taken stays
             os.rmdir(split(own)[1], dir_fd=folder_of_all)
         mount.check()

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, exists, or_, select
 
 from appliance.backup.models import ColdFile, OldVersion
 from appliance.db import Database, now
-from appliance.drives.layout import BIN
+from appliance.drives.layout import BIN, DELETED
 from appliance.drives.mounts import Mount, hot_mounts
 from appliance.jobs.schedule import clock_is_wrong
 from appliance.library import bin as bins
@@ -28,6 +28,7 @@ from appliance.places import Places
 UNDER_WAY = timedelta(minutes=10)  # a younger row may belong to a deletion that is just being made
 SURELY_SEEN = timedelta(days=1)
 AT_ONCE = 100
+PLACES = (BIN.encode(), DELETED.encode())
 
 
 def clean(db: Database, places: Places) -> int:
@@ -66,7 +67,8 @@ def erase(db: Database, mount: Mount, rows: Sequence[BinnedFile]) -> int:
     if mount.read_only:
         raise room.NotWritable(drive=mount.name)
     with room.opened(mount) as root:
-        _remove(root, [bins.split(bins.split(row.stored_as)[0])[1] for row in rows])
+        for place in PLACES:
+            _remove(root, place, [_own(row.stored_as) for row in rows if row.stored_as.startswith(place + b"/")])
     mount.check()
     with db.writing() as session:
         for row in rows:
@@ -76,10 +78,17 @@ def erase(db: Database, mount: Mount, rows: Sequence[BinnedFile]) -> int:
     return len(rows)
 
 
-def _remove(root: int, names: Sequence[bytes]) -> None:
+def _own(stored_as: bytes) -> bytes:
+    """The name of the folder that a thing has for itself in the bin."""
+    return bins.split(bins.split(stored_as)[0])[1]
+
+
+def _remove(root: int, place: bytes, names: Sequence[bytes]) -> None:
     """Whole folders of the bin; no link in them is followed."""
+    if not names:
+        return
     with contextlib.suppress(FileNotFoundError):
-        folder = open_beneath(root, BIN.encode(), os.O_RDONLY | os.O_DIRECTORY)
+        folder = open_beneath(root, place, os.O_RDONLY | os.O_DIRECTORY)
         try:
             for name in names:
                 with contextlib.suppress(FileNotFoundError):
@@ -92,21 +101,28 @@ def _remove(root: int, names: Sequence[bytes]) -> None:
 def _strangers(db: Database, mount: Mount) -> int:
     """Things that no row knows of, from before the database was lost: they expire by the drive's own dates."""
     with db.reading() as session:
-        known = {bins.split(bins.split(row)[0])[1] for row in session.scalars(select(BinnedFile.stored_as))}
+        known = {_own(row) for row in session.scalars(select(BinnedFile.stored_as))}
         kept = timedelta(days=bins.KEEP_DAYS.get(session)).total_seconds()
+    count = 0
     with room.opened(mount) as root:
-        try:
-            folder = open_beneath(root, BIN.encode(), os.O_RDONLY | os.O_DIRECTORY)
-        except FileNotFoundError:
-            return 0
-        try:
-            names = [os.fsencode(name) for name in os.listdir(folder)]  # noqa: PTH208  (the open folder)
-            since = [os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime for name in names]
-        finally:
-            os.close(folder)
-        old = [n for n, at in zip(names, since, strict=True) if n not in known and time.time() - at > kept]
-        _remove(root, old)
-    return len(old)
+        for place in PLACES:
+            old = _older_than(root, place, kept, known)
+            _remove(root, place, old)
+            count += len(old)
+    return count
+
+
+def _older_than(root: int, place: bytes, seconds: float, known: set[bytes]) -> list[bytes]:
+    try:
+        folder = open_beneath(root, place, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return []
+    try:
+        names = [os.fsencode(name) for name in os.listdir(folder)]  # noqa: PTH208  (the open folder)
+        since = [os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime for name in names]
+    finally:
+        os.close(folder)
+    return [n for n, at in zip(names, since, strict=True) if n not in known and time.time() - at > seconds]
 
 
 def settle(db: Database, mount: Mount) -> int:

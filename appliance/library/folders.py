@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from appliance.drives.layout import FAMILY
+from appliance.drives.layout import CLIENTS_BIN, FAMILY
 from appliance.drives.mounts import Mount
 from appliance.errors import NotFound
 from appliance.library import room
@@ -70,12 +70,13 @@ def starts(user: User, mounts: Sequence[Mount]) -> list[Place]:
     found = []
     for number, mount in enumerate(mounts):
         for top in tops(user):
-            if number == 0 or _is_folder(mount, top):
+            if number == 0 or is_folder(mount, top):
                 found.append(Place(mount, top))
     return found
 
 
-def _is_folder(mount: Mount, path: bytes) -> bool:
+def is_folder(mount: Mount, path: bytes) -> bool:
+    """Whether there is such a folder on the drive.  Raises DriveGone."""
     with room.opened(mount) as root, contextlib.suppress(OSError):
         os.close(open_beneath(root, path, os.O_PATH | os.O_DIRECTORY))
         return True
@@ -134,10 +135,12 @@ def listing(place: Place) -> list[Entry]:
 
 
 def entries(folder: int) -> Iterator[Entry]:
-    """The files and folders of an open folder; links and what else there may be are left out."""
+    """The files and folders of an open folder; links, what was deleted, and what else there may be are left out."""
     device = os.fstat(folder).st_dev
     for name in os.listdir(folder):
         raw = os.fsencode(name)
+        if name == CLIENTS_BIN:
+            continue
         with contextlib.suppress(FileNotFoundError):  # removed since
             facts = os.stat(raw, dir_fd=folder, follow_symlinks=False)
             if stat.S_ISDIR(facts.st_mode) and facts.st_dev == device:

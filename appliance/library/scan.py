@@ -22,6 +22,7 @@ from appliance.drives import layout
 from appliance.library.listing import Entry, Listing, take
 
 NOT_FILES = frozenset(os.fsencode(name) for name in layout.NOT_FILES)
+CLIENTS_BIN = os.fsencode(layout.CLIENTS_BIN)  # what lies there was deleted
 LISTER = ("-m", "appliance.library.lister")
 _begun: "dict[bytes, subprocess.Popen[bytes]]" = {}
 KINDS = {
@@ -109,7 +110,7 @@ def _read(folder: bytes, device: int, listing: Listing, skipped: frozenset[bytes
         with os.scandir(folder) as entries:
             found = sorted((entry.inode(), entry.name) for entry in entries)  # as inodes lie on the medium
         for _, name in found:
-            if name in skipped:
+            if name in skipped or name == CLIENTS_BIN:
                 continue
             try:
                 facts = os.stat(name, dir_fd=here, follow_symlinks=False)

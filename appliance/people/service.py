@@ -10,6 +10,7 @@ from enum import StrEnum
 from sqlalchemy import delete, exists, func, select
 from sqlalchemy.orm import Session
 
+from appliance import plugin
 from appliance.errors import ApplianceError, Conflict, Invalid, NotFound
 from appliance.identity import Identity
 from appliance.jobs import service as jobs
@@ -139,6 +140,7 @@ def rename(session: Session, by: By, user: User, name: str) -> None:
     if name != user.name:
         note(session, by, "renamed", N_("{before} is called {after} now."), before=user.name, after=name)
         user.name = name
+        plugin.call("people_changed", session=session)
 
 
 def change_picture(user: User, colour: str, emoji: str) -> None:
@@ -170,6 +172,7 @@ def change_password(session: Session, by: By, user: User, old: str, new: str, *,
     if problem := passwords.problem(new, user.name):
         raise Invalid({"new_password": problem})
     user.password_hash = passwords.make_hash(new)
+    plugin.call("password_known", session=session, user=user, password=new)
     note(session, by, "password_changed", N_("{name} changed their password."), name=user.name)
     sign_ins.revoke_others(session, by, user, keep)
 
@@ -197,6 +200,7 @@ def reset_password(session: Session, by: By, user: User, new: str) -> None:
     if problem := passwords.problem(new, user.name):
         raise Invalid({"new_password": problem})
     user.password_hash = passwords.make_hash(new)
+    plugin.call("password_known", session=session, user=user, password=new)
     throttle.forgive(session, f"account:{user.id}")
     note(session, by, "password_reset", N_("{name} got a new password."), name=user.name)
     _shut_out(session, by, user)
@@ -217,6 +221,7 @@ def enable(session: Session, by: By, user: User) -> None:
     _nothing_on_its_way(session, user)
     user.state = UserState.ACTIVE
     note(session, by, "enabled", N_("{name} can sign in again."), name=user.name)
+    plugin.call("people_changed", session=session)
 
 
 def remove(session: Session, by: By, user: User, fate: Fate, heir: User | None = None) -> Job | None:
@@ -273,6 +278,8 @@ def _new(session: Session, name: str, password: str, role: Role) -> User:
     )
     session.add(user)
     session.flush()
+    plugin.call("password_known", session=session, user=user, password=password)
+    plugin.call("people_changed", session=session)
     return user
 
 
@@ -312,3 +319,4 @@ def _nothing_on_its_way(session: Session, user: User) -> None:
 def _shut_out(session: Session, by: By, user: User) -> None:
     sign_ins.revoke_others(session, by, user)
     session.execute(delete(ApiToken).where(ApiToken.user_id == user.id))
+    plugin.call("people_changed", session=session)

@@ -15,6 +15,7 @@ from datetime import timedelta
 from sqlalchemy import bindparam, delete, or_, select
 from sqlalchemy.orm import Session
 
+from appliance import plugin
 from appliance.db import now
 from appliance.errors import ApplianceError, NotFound
 from appliance.people import passwords, throttle
@@ -52,6 +53,7 @@ def sign_in(session: Session, name: str, password: str, address: str, browser: s
     throttle.forgive(session, keys[0])
     if passwords.is_outdated(user.password_hash):
         user.password_hash = passwords.make_hash(password)
+    plugin.call("password_known", session=session, user=user, password=password)
     return user, open_for(session, user, address, browser)
 
 

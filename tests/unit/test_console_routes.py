@@ -160,6 +160,12 @@ POST   /plugins/importer/runs/<int:run_id>/again                in   303  404  4
 POST   /plugins/importer/runs/<int:run_id>/import               in   303  404  404  400
 POST   /plugins/importer/runs/<int:run_id>/stop                 in   303  404  404  400
 POST   /plugins/importer/share                                  in   422  422  422  400
+GET    /plugins/smb/                                            in   403  403  200  200
+POST   /plugins/smb/access                                      in   403  403  303  400
+POST   /plugins/smb/folders                                     in   403  403  422  400
+POST   /plugins/smb/folders/<int:folder_id>/remove              in   403  403  404  400
+POST   /plugins/smb/test                                        in   403  403  303  400
+POST   /plugins/smb/time-machine                                in   403  403  422  400
 GET    /plugins/smart_plugs/                                    in   403  403  200  200
 GET    /plugins/smart_plugs/<int:plug_id>                       in   403  403  404  404
 POST   /plugins/smart_plugs/<int:plug_id>                       in   403  403  404  400

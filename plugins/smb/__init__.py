@@ -1,0 +1,1 @@
+"""Folders of the family on Windows, Mac and phones, by Samba."""

@@ -1,0 +1,306 @@
+"""Windows and Mac sharing: the real Samba as root configures it, asked by Samba's client and by smbprotocol."""
+
+import hashlib
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import smbclient
+from smbprotocol.exceptions import SMBException, SMBOSError, SMBResponseException
+from sqlalchemy import select
+
+from appliance import plugin
+from appliance.broker import services
+from appliance.broker.client import Refusal
+from appliance.drives.models import Drive
+from appliance.jobs.models import Job
+from appliance.library import bin as bins
+from appliance.library.models import BinnedFile
+from appliance.people import service as people
+from appliance.people.audit import By
+from appliance.people.models import User
+from appliance.places import Places
+from appliance.station.processes import Supervisor
+from plugins.smb import deleted, self_test, service
+from plugins.smb.models import Level
+from plugins.smb.privileged import CHECKER
+from tests.component.drive_station import Station
+from tests.component.guest_house import guest_house
+from tests.component.loop_drives import USER, let_others_pass
+from tests.component.samba import free_port, listens
+
+pytestmark = pytest.mark.component
+WORDS = {"Anna": "seventeen green kettles", "Bob Müller": "acht blaue Kannen"}
+
+
+@pytest.fixture
+def house(places: Places, monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervisor]:
+    with guest_house(places.run, monkeypatch) as supervisor:
+        yield supervisor
+
+
+class Sharing:
+    """A station with a HOT drive, Anna (admin) and Bob, and sharing switched on."""
+
+    def __init__(self, station: Station, drive: Drive, port: int) -> None:
+        self.station, self.db, self.places, self.drive, self.port = station, station.db, station.places, drive, port
+        self.top = self.places.mounts / drive.tag
+
+    def settle(self) -> None:
+        """What the worker does after every change."""
+        with self.db.reading() as session:
+            service.settle(session, self.station.root, self.places)
+        for folder in self.top.glob("*") if self.top.is_dir() else ():
+            if folder.is_dir() and folder.name != "lost+found":  # the worker is not root, this process is
+                subprocess.run(["chown", "-R", f"{USER}:", str(folder)], check=True, timeout=30)
+
+    def user(self, name: str) -> User:
+        with self.db.reading() as session:
+            return session.scalars(select(User).where(User.name == name)).one()
+
+    def client(self, share: str, name: str, commands: str, password: str = "") -> tuple[int, str]:
+        """Samba's own client."""
+        sign_in = f"{name}%{password or WORDS[name]}"
+        words = ["smbclient", f"//127.0.0.1/{share}", "-p", str(self.port), "-m", "SMB3", "-U", sign_in, "-c", commands]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    def shares(self, name: str) -> set[str]:
+        """What somebody finds, by Samba's own client."""
+        words = ["smbclient", "-g", "-L", "//127.0.0.1", "-p", str(self.port), "-U", f"{name}%{WORDS[name]}"]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+        return {line.split("|")[1] for line in done.stdout.splitlines() if line.startswith("Disk|")}
+
+
+@pytest.fixture
+def sharing(
+    house: Supervisor, station: Station, quick_passwords: None, program: Callable[[str], str]
+) -> Iterator[Sharing]:
+    for name in ("smbd", "smbclient", "testparm"):
+        program(name)
+    let_others_pass(station.places.run)
+    device = station.loops.make("hot")
+    drive = station.erase(device, "ext4")
+    station.settle()
+    port = free_port()
+    with station.db.writing() as session:
+        plugin.switch(session, "smb", on=True)
+        plugin.configure(session, "smb", {"port": str(port), "only_here": "on"})
+    plugin.load(station.db)
+    with station.db.writing() as session:
+        for name, password in WORDS.items():
+            people.add(session, By(None, ""), name=name, password=password)
+    here = Sharing(station, drive, port)
+    here.settle()
+    until(lambda: listens(port))
+    yield here
+    station.root("services.only", {"plugins": ""})
+
+
+def until(condition: Callable[[], object], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_each_finds_their_own_folder_and_the_familys_and_what_is_written_is_there(sharing: Sharing) -> None:
+    assert sharing.shares("Anna") == {"Anna", "Family"}
+    assert sharing.shares("Bob Müller") == {"Bob Müller", "Family"}
+    content = os.urandom(3_000_000)
+    (sharing.places.run / "in.bin").write_bytes(content)
+    code, said = sharing.client("Anna", "Anna", f"put {sharing.places.run}/in.bin Ferien.bin")
+    assert code == 0, said
+    stored = sharing.top / "Anna/Ferien.bin"
+    assert hashlib.sha256(stored.read_bytes()).digest() == hashlib.sha256(content).digest()
+    assert stored.owner() == "nobody" and stored.stat().st_mode & 0o777 == 0o644
+    assert sharing.client("Anna", "Bob Müller", "ls")[0] != 0
+    assert "LOGON_FAILURE" in sharing.client("Family", "Anna", "ls", "eighteen green kettles")[1]
+    code, said = sharing.client("Family", "%", "ls", "%")
+    assert code != 0
+
+
+def test_three_words_decide_for_both_clients_alike_and_at_once(sharing: Sharing) -> None:
+    bob = sharing.user("Bob Müller")
+    known = {"username": "Bob Müller", "password": WORDS["Bob Müller"], "port": sharing.port}
+    share = r"\\127.0.0.1\Family"
+    (sharing.top / "Family/hello.txt").write_text("hello")
+    for level in (Level.SEE, Level.NOTHING, Level.CHANGE):
+        with sharing.db.writing() as session:
+            service.allow(session, {(bob.id, None): level})
+        sharing.settle()
+        may_see, may_change = level is not Level.NOTHING, level is Level.CHANGE
+        assert ("Family" in sharing.shares("Bob Müller")) == may_see
+        code, said = sharing.client("Family", "Bob Müller", "ls; put /etc/hostname bob.txt")
+        assert ("hello.txt" in said) == may_see and (code == 0) == may_change
+        smbclient.reset_connection_cache(fail_on_error=False)
+        try:
+            assert ("hello.txt" in smbclient.listdir(share, **known)) == may_see
+        except (SMBOSError, SMBResponseException):
+            assert not may_see
+        try:
+            with smbclient.open_file(rf"{share}\by-program.txt", mode="w", **known) as out:
+                out.write("x")
+            assert may_change
+        except (SMBOSError, SMBResponseException):
+            assert not may_change
+    smbclient.reset_connection_cache(fail_on_error=False)
+
+
+def test_the_self_test_does_what_a_computer_does_and_names_the_step_that_fails(sharing: Sharing) -> None:
+    assert len(self_test.run(sharing.places, sharing.port)) == 5
+    assert [path.name for path in (sharing.top / "Family").iterdir()] == []
+    (sharing.top / "Family").chmod(0o500)
+    with pytest.raises(self_test.SelfTestFailed, match="writing"):
+        self_test.run(sharing.places, sharing.port)
+    (sharing.top / "Family").chmod(0o755)
+    assert len(self_test.run(sharing.places, sharing.port)) == 5
+    sharing.station.root("services.only", {"plugins": ""})
+    with pytest.raises(self_test.SelfTestFailed, match="signing in"):
+        self_test.run(sharing.places, sharing.port)
+
+
+def test_messages_are_signed_and_old_dialects_are_refused(sharing: Sharing) -> None:
+    words = ["testparm", "-s", str(services.folder() / "smb/smb.conf")]
+    config = subprocess.run(words, capture_output=True, text=True, timeout=30, check=True).stdout
+    assert "server signing = required" in config and "server min protocol = SMB3" in config
+    where = ["//127.0.0.1/Family", "-p", str(sharing.port), "-U", f"Anna%{WORDS['Anna']}"]
+    words = ["smbclient", *where, "-m", "SMB2", "-c", "ls"]
+    assert subprocess.run(words, capture_output=True, timeout=60, check=False).returncode != 0
+    session = smbclient.register_session(
+        "127.0.0.1", username="Anna", password=WORDS["Anna"], port=sharing.port, require_signing=True
+    )
+    assert session.signing_required
+    smbclient.reset_connection_cache(fail_on_error=False)
+
+
+def test_a_new_password_and_a_person_kept_out_hold_for_the_shares_too(sharing: Sharing) -> None:
+    admin = sharing.user("Anna")
+    with sharing.db.writing() as session:
+        bob = session.get_one(User, sharing.user("Bob Müller").id)
+        people.reset_password(session, By(admin.id, ""), bob, "neun rote Tassen")
+    sharing.settle()
+    assert "LOGON_FAILURE" in sharing.client("Family", "Bob Müller", "ls")[1]
+    assert sharing.client("Family", "Bob Müller", "ls", "neun rote Tassen")[0] == 0
+    with sharing.db.writing() as session:
+        # Anna is the first, but members were added: somebody has to be an admin for Bob to be kept out
+        people.disable(session, By(admin.id, ""), session.get_one(User, bob.id))
+        assert session.scalars(select(Job).where(Job.kind == service.SETTLE)).first() is not None
+    sharing.settle()
+    assert "LOGON_FAILURE" in sharing.client("Family", "Bob Müller", "ls", "neun rote Tassen")[1]
+
+
+def test_what_is_deleted_on_a_computer_is_in_the_bin_and_comes_back(sharing: Sharing) -> None:
+    folder = sharing.top / "Anna/Holiday"
+    folder.mkdir()
+    (folder / "beach.txt").write_text("sand")
+    os.chown(folder, *_ids(sharing.top / "Anna"))
+    os.chown(folder / "beach.txt", *_ids(sharing.top / "Anna"))
+    code, said = sharing.client("Anna", "Anna", r"cd Holiday; del beach.txt; cd ..; rmdir Holiday")
+    assert code == 0, said
+    assert not folder.exists()
+    assert deleted.gather(sharing.db, sharing.places) == 1
+    assert not (sharing.top / "Anna/.everpx-deleted").exists()
+    with sharing.db.reading() as session:
+        row = session.scalars(select(BinnedFile)).one()
+        mount = service.hot_mounts(session, sharing.places)[0]
+    assert (row.path, row.user_id, row.binned_by) == (b"Anna/Holiday/beach.txt", sharing.user("Anna").id, None)
+    assert (sharing.top / os.fsdecode(row.stored_as)).read_text() == "sand"
+    assert bins.bring_back(sharing.db, mount, row).path == b"Anna/Holiday/beach.txt"
+    assert (folder / "beach.txt").read_text() == "sand"
+    assert deleted.gather(sharing.db, sharing.places) == 0
+
+
+def _ids(path: Path) -> tuple[int, int]:
+    facts = path.stat()
+    return facts.st_uid, facts.st_gid
+
+
+def test_a_pulled_drive_takes_its_shares_along_and_nothing_is_written_beneath(sharing: Sharing) -> None:
+    sharing.station.loops.pull("hot")
+    sharing.station.settle()
+    sharing.settle()
+    until(lambda: sharing.shares("Anna") == set())
+    code, said = sharing.client("Anna", "Anna", "put /etc/hostname lost.txt")
+    assert code != 0 and "BAD_NETWORK_NAME" in said
+    assert not os.path.ismount(sharing.top) and list(sharing.top.iterdir()) == []
+    sharing.station.loops.plug("hot")
+    sharing.station.settle()
+    sharing.settle()
+    assert sharing.client("Anna", "Anna", "put /etc/hostname found.txt")[0] == 0
+    assert (sharing.top / "Anna/found.txt").exists()
+
+
+def test_a_drive_is_let_go_of_although_a_client_has_a_file_open(sharing: Sharing) -> None:
+    known = {"username": "Anna", "password": WORDS["Anna"], "port": sharing.port}
+    out = smbclient.open_file(r"\\127.0.0.1\Anna\open.txt", mode="w", **known)
+    out.write("still open")
+    out.flush()
+    sharing.station.root("drives.unmount", {"tag": sharing.drive.tag})
+    assert not os.path.ismount(sharing.top)
+    with pytest.raises((SMBOSError, SMBException)):
+        out.write("more")
+        out.close()
+    smbclient.reset_connection_cache(fail_on_error=False)
+
+
+def test_a_configuration_that_samba_refuses_changes_nothing(sharing: Sharing, monkeypatch: pytest.MonkeyPatch) -> None:
+    from plugins.smb import privileged
+
+    home = services.folder() / "smb"
+    before = (home / "smb.conf").read_text()
+    with pytest.raises(privileged.BadConfiguration):
+        privileged._put_in_force(home, "[global]\n server role = emperor\n include = \n[x]\n path\n")
+    assert (home / "smb.conf").read_text() == before
+    assert sharing.client("Anna", "Anna", "ls")[0] == 0
+
+
+def test_killed_it_serves_again(sharing: Sharing, house: Supervisor) -> None:
+    first = house.running["smbd"].process
+    first.kill()
+    until(lambda: "smbd" in house.running and house.running["smbd"].process.pid != first.pid)
+    until(lambda: listens(sharing.port))
+    assert sharing.client("Anna", "Anna", "ls")[0] == 0
+
+
+def test_a_mac_has_room_up_to_its_limit(sharing: Sharing) -> None:
+    with sharing.db.writing() as session:
+        service.give_room(session, sharing.user("Anna").id, 700)
+    sharing.settle()
+    assert sharing.shares("Anna") == {"Anna", "Family", "Time Machine Anna"}
+    assert sharing.shares("Bob Müller") == {"Bob Müller", "Family"}
+    said = subprocess.run(
+        ["testparm", "-s", "--section-name=Time Machine Anna", str(services.folder() / "smb/smb.conf")],
+        capture_output=True, text=True, timeout=30, check=True,
+    ).stdout  # fmt: skip
+    assert "fruit:time machine = yes" in said and "fruit:time machine max size = 700G" in said
+    assert sharing.client("Time Machine Anna", "Anna", "mkdir Mac.sparsebundle")[0] == 0
+    assert (sharing.top / "Anna/Time Machine/Mac.sparsebundle").is_dir()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shares": [{"name": "global", "tag": "HOT-1", "folder": "Anna"}]},
+        {"shares": [{"name": "a]\n path = /etc\n[b", "tag": "HOT-1", "folder": "Anna"}]},
+        {"shares": [{"name": "a", "tag": "HOT-1", "folder": "../../etc"}]},
+        {"shares": [{"name": "a", "tag": "HOT-1", "folder": "Anna\n path = /etc"}]},
+        {"shares": [{"name": "a", "tag": "HOT-1", "folder": "/etc"}]},
+        {"shares": [{"name": "a", "tag": "HOT-1", "folder": ".everpx/station"}]},
+        {"shares": [{"name": "a", "tag": "../x", "folder": "Anna"}]},
+        {"shares": [{"name": "a", "tag": "HOT-1", "folder": "Anna", "changing": [99]}]},
+        {"accounts": [{"number": 0, "name": "root\n", "nt_hash": "0" * 32}]},
+        {"accounts": [{"number": 1, "name": "x", "nt_hash": "0" * 31 + ":"}]},
+        {"accounts": [{"number": -1, "name": "x", "nt_hash": "0" * 32}]},
+        {"port": 0},
+    ],
+)
+def test_root_does_not_trust_the_console(sharing: Sharing, change: dict[str, object]) -> None:
+    request = {"accounts": [], "shares": [], "port": sharing.port} | change
+    with pytest.raises(Refusal):
+        sharing.station.root("smb.apply", request)
+    assert sharing.client("Anna", "Anna", "ls")[0] == 0
+    assert CHECKER == 0
