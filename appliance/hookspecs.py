@@ -117,3 +117,8 @@ class Announced(NamedTuple):
 @hookspec
 def announced_services(session: "Session") -> "Iterable[Announced]":
     """Return what you offer to the network right now; what is not said is no longer announced."""
+
+
+@hookspec
+def issues_changed(session: "Session") -> None:
+    """Hear that issues were found, grew worse or were solved; be quick, in the transaction of whoever found out."""

@@ -1,7 +1,6 @@
 """Words in the language of whoever reads them: the person's choice, else the browser's."""
 
 from datetime import datetime
-from typing import Any
 
 from flask import Flask, request
 from flask_babel import Babel, format_date, format_time, gettext, lazy_gettext, ngettext, to_user_timezone
@@ -11,6 +10,8 @@ from appliance.db import now
 from appliance.words import Message
 from console.locale_data import LANGUAGES
 from console.station import station
+from console.translations import speaking
+from console.translations.speaking import size as size
 
 #: The five colours of name tags and pictures, in words.
 COLOUR_WORDS = {
@@ -54,31 +55,7 @@ def say(message: Message | str | None) -> str:
         return ""
     if isinstance(message, str):
         return gettext(message) if message else ""
-    fields: dict[str, Any] = {}
-    for name, value in message.fields.items():
-        if isinstance(value, int) and name.endswith("_bytes"):
-            fields[name] = size(value)
-        elif isinstance(value, int) and name.endswith("_seconds"):
-            fields[name] = duration(value)
-        elif isinstance(value, int) and not isinstance(value, bool):
-            fields[name] = f"{value:,}"
-        elif isinstance(value, Message):
-            fields[name] = say(value)
-        else:
-            fields[name] = value
-    return gettext(message.template).format(**fields)
-
-
-def size(count: float | None) -> str:
-    """Bytes as people say them: ``14.2 GB`` (powers of ten, as drives are sold)."""
-    if count is None:
-        return "–"
-    amount = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 999.5:
-            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.2f} TB"
+    return speaking.filled(message, gettext)
 
 
 def colour_name(colour: str) -> str:
@@ -95,16 +72,7 @@ def colour_name(colour: str) -> str:
 
 def duration(seconds: float | None) -> str:
     """``about 11 min``-sized spans, without the "about"."""
-    if seconds is None:
-        return "–"
-    whole = round(seconds)
-    if whole < 60:
-        return gettext("{n} s").format(n=whole)
-    if whole < 5400:
-        return gettext("{n} min").format(n=round(whole / 60))
-    if whole < 129_600:
-        return gettext("{n} h").format(n=round(whole / 3600))
-    return gettext("{n} days").format(n=round(whole / 86_400))
+    return speaking.duration(seconds, gettext)
 
 
 def ago(at: datetime | None) -> str:

@@ -163,16 +163,23 @@ def _could_not_look(check: Check) -> Finding:
 
 def _write_down(session: Session, found: dict[tuple[str, str], tuple[str, Finding]], unknown: set[str]) -> None:
     """Upsert what was found, drop what is over, keep what nobody could look at."""
+    news = False
     for issue in session.scalars(select(Issue).where(Issue.check != STANDING)).all():
         if (issue.code, issue.subject) not in found and issue.check not in unknown:
             _close(session, issue)
+            news = True
     for check, finding in found.values():
-        _upsert(session, check, finding)
+        news = _upsert(session, check, finding)[1] or news
+    if news:
+        plugin.call("issues_changed", session=session)
 
 
 def tell(session: Session, finding: Finding) -> Issue:
     """Raise an issue that no check looks for; it stays until :func:`settle`."""
-    return _upsert(session, STANDING, finding)
+    issue, news = _upsert(session, STANDING, finding)
+    if news:
+        plugin.call("issues_changed", session=session)
+    return issue
 
 
 def settle(session: Session, code: str, subject: str = "") -> None:
@@ -180,10 +187,14 @@ def settle(session: Session, code: str, subject: str = "") -> None:
     issue = session.scalar(select(Issue).where(Issue.code == code, Issue.subject == subject))
     if issue is not None:
         _close(session, issue)
+        plugin.call("issues_changed", session=session)
 
 
-def _upsert(session: Session, check: str, finding: Finding) -> Issue:
+def _upsert(session: Session, check: str, finding: Finding) -> tuple[Issue, bool]:
+    """The issue, and whether it is new or grew worse."""
     issue = session.scalar(select(Issue).where(Issue.code == finding.code, Issue.subject == finding.subject))
+    order = list(Severity)
+    news = issue is None or order.index(finding.severity) < order.index(issue.severity)
     if issue is None:
         issue = Issue(code=finding.code, subject=finding.subject, check=check, severity=finding.severity)
         session.add(issue)
@@ -194,7 +205,7 @@ def _upsert(session: Session, check: str, finding: Finding) -> Issue:
     issue.check, issue.severity = check, finding.severity
     issue.message, issue.hint = finding.message, finding.hint
     issue.fix, issue.fix_label, issue.fix_arguments = finding.fix, finding.fix_label, finding.fix_arguments
-    return issue
+    return issue, news
 
 
 def _close(session: Session, issue: Issue) -> None:

@@ -64,12 +64,12 @@ def lane_of(kind: str) -> tuple[str, int]:
     """Which jobs share slots, and how many there are.
 
     Work behind the scenes runs one of a kind; what a person is waiting for is never behind four COLD drives that
-    wait to be switched on.
+    wait to be switched on.  Nor is a plugin's work, or nobody would be told to switch them on.
     """
     room = kind.partition(".")[0]
     if room in ("library", "album_page"):
         return kind, 1
-    return (room, 2) if room in ("drives", "health") else ("work", 4)
+    return ("work", 4) if room in ("backup", "adoption", "people") else (room, 2)
 
 
 class AnotherWorker(SystemExit):

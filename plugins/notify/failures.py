@@ -1,0 +1,68 @@
+"""Why a message did not arrive, in words, and whether trying again soon could help."""
+
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from appliance.words import N_, Message
+from plugins.notify.reach import Inside
+
+
+class NotDelivered(Exception):
+    """``slow``: the same answer is likely for a while, so it is asked rarely (and no account is locked by asking)."""
+
+    def __init__(self, template: str, *, slow: bool = False, **fields: Any) -> None:
+        self.message, self.slow = Message(template, fields), slow
+        super().__init__(template)
+
+
+def of_network(error: OSError, host: str) -> NotDelivered:
+    """What a failed connection means."""
+    if isinstance(error, Inside):
+        template = N_("{host} is a place in the home network. Only an admin may have messages sent there.")
+        return NotDelivered(template, slow=True, host=host)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return NotDelivered(N_("{host} could not prove who it is (its certificate). Nothing was sent."), host=host)
+    if isinstance(error, ssl.SSLError):
+        return NotDelivered(N_("{host} does not speak the chosen encryption on this port."), host=host)
+    if isinstance(error, TimeoutError):
+        return NotDelivered(N_("{host} does not answer in time."), host=host)
+    return NotDelivered(N_("{host} cannot be reached."), host=host)
+
+
+def of_status(status: int, host: str) -> NotDelivered:
+    """What an answer of the web means."""
+    if status in (401, 403):
+        return NotDelivered(N_("{host} does not accept the key or the name it was given."), slow=True, host=host)
+    if status in (404, 410):
+        return NotDelivered(N_("{host} does not know this address."), slow=True, host=host)
+    if status == 429:
+        return NotDelivered(N_("{host} asks to wait: too many messages."), host=host)
+    return NotDelivered(N_("{host} answered with an error ({status})."), host=host, status=str(status))
+
+
+def within(seconds: float, work: Callable[[], None], host: str) -> None:
+    """Do it, or give up after so long, also with a server that says one letter a minute.  Raises NotDelivered.
+
+    The thread is left behind and ends with the process, which lives for one round of sending.
+    """
+    ended: list[NotDelivered | None] = []
+    over = threading.Event()
+
+    def run() -> None:
+        try:
+            work()
+            ended.append(None)
+        except NotDelivered as error:
+            ended.append(error)
+        finally:
+            over.set()
+
+    threading.Thread(target=run, name=f"message to {host}", daemon=True).start()
+    if not over.wait(seconds):
+        raise NotDelivered(N_("{host} does not answer in time."), host=host)
+    if not ended:
+        raise RuntimeError("a bug while sending; the thread has said which")
+    if ended[0] is not None:
+        raise ended[0]
