@@ -15,7 +15,9 @@ import pytest
 
 from appliance.station import loop_drives, mount_table
 from appliance.station.home import APP, run_folder
+from plugins.discovery import multicast
 from tests.component.front_door import free_port, wait_for
+from tests.component.home_network import home_network
 from tests.signals import hand_to_thread, other_threads
 
 pytestmark = pytest.mark.component
@@ -262,4 +264,33 @@ def test_a_machine_that_may_not_mount_gets_folders_and_nothing_runs_as_root(data
     with station(data, "--folders") as launched:
         assert launched.get() == 200
         assert all(os.stat(f"/proc/{pid}").st_uid != 0 for pid in launched.children().values())  # noqa: PTH116
+    assert traces(data) == []
+
+
+@needs_root
+def test_a_station_that_listens_to_the_network_is_found_there_and_takes_its_name_back(
+    data: Path, program: Callable[[str], str]
+) -> None:
+    """Launched as people launch it; another computer hears of it, and is told when it ends."""
+    program("avahi-daemon")
+    with home_network() as (me, other):
+        where = [multicast.Interface(other.address)]
+
+        def heard() -> list[multicast.Seen]:
+            found: list[multicast.Seen] = other.do(lambda: multicast.browse("_everpx._tcp", where, 1.0))
+            return found
+
+        launched = me.do(lambda: Launched(data, 8080, "--listen", "0.0.0.0"))
+        try:
+            launched.read_until("Everpx is ready")
+            launched.read_until("Stop it with")
+            end = time.monotonic() + 60
+            while not ((found := heard()) and found[0].port):  # its name first, the rest within a second
+                assert time.monotonic() < end
+            assert (found[0].host, found[0].port) == ("everpx.local", 8080)
+            assert found[0].addresses == [me.address]
+        finally:
+            launched.process.terminate()
+            launched.process.communicate(timeout=60)
+        assert heard() == []
     assert traces(data) == []
