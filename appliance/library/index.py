@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Table, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Table, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from appliance.db import Database
@@ -153,7 +153,9 @@ def compare(
         if folder is None and not listing.files:
             return
         if folder is not None and folder.fingerprint == listing.fingerprint:
-            return
+            rows = session.scalar(select(func.count()).where(StoredFile.folder_id == folder.id))
+            if rows == len(listing.files):  # an upload that somebody took away again left a row, and the same listing
+                return
         known = _known(session, folder)
     changed = [e for e in listing.files if known.get(e.name) != (e.size, e.modified_ns)]
     missing = known.keys() - {e.name for e in listing.files}

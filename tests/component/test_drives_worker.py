@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -43,10 +44,23 @@ def worker(db: Database, places: Places, root: Root) -> Iterator["subprocess.Pop
             stderr=log,
             cwd=Path(__file__).parents[2],
         )
-    until(places.inventory.exists)
-    yield process
-    process.send_signal(signal.SIGTERM)
-    process.wait(40)
+    try:
+        with told_with(places.data.parent / "worker.log", places.run / "broker.log"):
+            until(places.inventory.exists, 180)  # a minute was not enough where eight others start programs
+        yield process
+    finally:  # one that is left over would take the machine from all tests that follow
+        process.send_signal(signal.SIGTERM)
+        process.wait(40)
+
+
+@contextmanager
+def told_with(*logs: Path) -> Iterator[None]:
+    """Show what the programs said when something did not come true."""
+    try:
+        yield
+    except AssertionError as error:
+        said = "\n".join(log.read_text()[-3000:] for log in logs)
+        raise AssertionError(f"{error}\n{said}") from None
 
 
 def devices(places: Places) -> list[str]:

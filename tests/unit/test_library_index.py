@@ -270,3 +270,18 @@ def test_an_upload_that_arrives_during_the_walk_keeps_its_row(
     monkeypatch.setattr(index.scan, "walk", walk_then_upload)
     assert index.run(progress)["gone"] == 0
     assert count(db, Media) == 3
+
+
+def test_an_upload_that_was_taken_away_by_a_computer_leaves_no_row(
+    db: Database, places: Places, hot: Mount, progress: Progress
+) -> None:
+    anna, door = person(db, "Anna", Role.ADMIN), Ingest(db, places)
+    door.take(hot, spooled(hot, photo()), arrival(anna))
+    index.run(progress)
+    known = set(hot.path.rglob("*.jpg"))
+    door.take(hot, spooled(hot, photo(colour="red")), arrival(anna, "second.jpg"))
+    assert count(db, Media) == 2
+    (second,) = set(hot.path.rglob("*.jpg")) - known
+    second.unlink()  # and the folder is listed as it was before
+    index.run(progress)
+    assert count(db, Media) == 1
