@@ -41,6 +41,14 @@ def job_modules() -> Iterable[str]:
 
 
 @hookimpl
+def api_room() -> Any:
+    """The same by REST."""
+    from plugins.smart_plugs.api import room
+
+    return room
+
+
+@hookimpl
 def console_blueprint() -> Any:
     """The pages; imported here so that the worker never loads Flask."""
     from plugins.smart_plugs.views import blueprint

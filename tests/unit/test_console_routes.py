@@ -345,6 +345,13 @@ GET    /api/v1/phones/<key>/rounds                              401  404  404  4
 PUT    /api/v1/phones/<key>/rounds/<round_key>                  401  404  404  404  400
 GET    /api/v1/plugins                                          401  403  403  200  200
 PATCH  /api/v1/plugins/<name>                                   401  403  403  404  400
+GET    /api/v1/plugins/smart_plugs/plugs                        401  403  403  200  200
+POST   /api/v1/plugins/smart_plugs/plugs                        401  403  403  422  400
+PUT    /api/v1/plugins/smart_plugs/plugs/<int:plug_id>/drives   401  403  403  422  400
+POST   /api/v1/plugins/smart_plugs/plugs/<int:plug_id>/switch   401  403  403  422  400
+POST   /api/v1/plugins/smart_plugs/plugs/<int:plug_id>/test     401  403  403  404  400
+POST   /api/v1/plugins/smart_plugs/search                       401  403  403  202  400
+GET    /api/v1/plugins/smart_plugs/energy                       401  403  403  200  200
 POST   /api/v1/plugins/importer/looks/drive                     401  422  422  422  400
 POST   /api/v1/plugins/importer/looks/folder                    401  422  422  422  400
 POST   /api/v1/plugins/importer/looks/share                     401  422  422  422  400
