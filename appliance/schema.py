@@ -9,6 +9,7 @@ from appliance.jobs import models as jobs
 from appliance.library import models as library
 from appliance.library.albums import models as albums
 from appliance.people import models as people
+from appliance.people import recovery_card
 from appliance.phones import models as phones
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "people",
     "phones",
     "plugin",
+    "recovery_card",
     "settings",
 ]
 

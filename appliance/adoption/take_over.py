@@ -2,8 +2,9 @@
 
 Each copy run leaves the station's database on every drive (``backup.station_copy``).  A box that nobody has claimed yet
 may take the place of the station whose drive is plugged in: whoever has the new box's claim code and an admin password
-of the old one.  Everything that the copy knows (people, albums, settings, what lies where) comes into this station's
-database in one transaction; from then on drives that name the old station belong here, this one and every other.
+of the old one, or its recovery card.  Everything that the copy knows (people, albums, settings, what lies where) comes
+into this station's database in one transaction; from then on drives that name the old station belong here, this one
+and every other.
 
 What is true if the plug is pulled here: before the commit the box is new and nothing was taken (it may already know
 the old station's id, which changes nothing while it knows none of its drives); after it everything was.  The drives are
@@ -21,12 +22,13 @@ from datetime import datetime
 from pathlib import Path
 
 from appliance import events, identity, recovery
+from appliance.adoption import keys
 from appliance.broker.client import Broker
 from appliance.db import Database, migrate
 from appliance.drives import inventory, mounts, records, rescue
 from appliance.drives.layout import STATION_COPY
-from appliance.errors import ApplianceError, Invalid
-from appliance.people import passwords, service, throttle
+from appliance.errors import ApplianceError
+from appliance.people import service
 from appliance.places import Places
 from appliance.words import N_
 
@@ -94,16 +96,30 @@ def look(db: Database, broker: Broker, places: Places, code: str, address: str) 
 
 
 def take_over(
-    db: Database, broker: Broker, places: Places, *, code: str, name: str, password: str, address: str
+    db: Database,
+    broker: Broker,
+    places: Places,
+    *,
+    code: str,
+    name: str,
+    password: str,
+    address: str,
+    card: str = "",
 ) -> Household:
     """Take the place of the earlier station; its people sign in as before.
 
-    ``name`` and ``password`` are of one of its admins.  Raises what :func:`look` raises, and Invalid for the password.
+    ``name`` and ``password`` are of one of its admins; with the code of its recovery ``card`` the password is a new one
+    for this admin.  Raises what :func:`look` raises, and Invalid for the password or the card.
     """
     _check_code(db, places, code, address)
     with _newest(places, broker) as (station_id, copy):
-        _check_admin(db, copy, name, password, address)
+        if card:
+            keys.check_card(db, copy, name, card, password, address)
+        else:
+            keys.check_admin(db, copy, name, password, address)
         household = _household(station_id, copy)
+        if card:  # in the copy, so that it comes with everything else, or not at all
+            keys.give_password(copy, name, password)
         identity.take_place_of(places, station_id)
         _pour(copy, db.path)
     with db.writing() as session:
@@ -179,22 +195,6 @@ def _household(station_id: str, copy: Path) -> Household:
         datetime.fromisoformat(known + "+00:00") if known else None,
         tuple(name for (name,) in drives),
     )
-
-
-def _check_admin(db: Database, copy: Path, name: str, password: str, address: str) -> None:
-    """An admin of the old station says yes.  Raises Invalid or TooManyGuesses; a failure is counted."""
-    key = throttle.source(address, "claim")
-    with db.writing() as session:
-        throttle.check(session, [key])
-    with closing(sqlite3.connect(copy)) as rows:
-        found = rows.execute(
-            "select password_hash from \"user\" where name = ? collate nocase and role = 'ADMIN' and state = 'ACTIVE'",
-            (" ".join(name.split()),),
-        ).fetchone()
-    if not passwords.matches(found[0] if found else "", password):
-        with db.writing() as session:
-            throttle.failed(session, [key])
-        raise Invalid({"password": N_("This is not the name and password of an admin of the old station.")})
 
 
 def _pour(copy: Path, database: Path) -> None:

@@ -17,12 +17,15 @@ from appliance.people import overview, pictures, service, sign_ins
 from appliance.people.models import Role, User, UserState
 from appliance.phones import ledger
 from appliance.words import N_
-from console.access import admin_only, by, me, person
+from console.access import admin_only, by, person
+from console.people import cards
+from console.people.confirming import confirm
 from console.session.views import EMOJI
 from console.shell import done, problems_of, show
 from console.station import station
 
 blueprint = Blueprint("people", __name__, template_folder="templates", url_prefix="/people")
+cards.add_to(blueprint)
 
 
 @blueprint.get("/")
@@ -56,7 +59,7 @@ def add() -> ResponseReturnValue:
         role = _role(form.get("role", ""))
         with station().db.writing() as session:
             if role is Role.ADMIN:
-                _confirm(session)
+                confirm(session)
             user = service.add(session, by(), name=form.get("name", ""), password=form.get("password", ""), role=role)
             service.change_picture(user, form.get("colour", user.colour), form.get("emoji", ""))
     except ApplianceError as error:
@@ -102,7 +105,7 @@ def change(user_id: int) -> ResponseReturnValue:
         with station().db.writing() as session:
             user = service.get(session, user_id)
             if role is Role.ADMIN and user.role is not Role.ADMIN:
-                _confirm(session)
+                confirm(session)
             service.rename(session, by(), user, form.get("name", ""))
             service.change_picture(user, form.get("colour", user.colour), form.get("emoji", ""))
             service.change_role(session, by(), user, role)
@@ -151,7 +154,7 @@ def reset_password(user_id: int) -> ResponseReturnValue:
     try:
         with station().db.writing() as session:
             user = service.get(session, user_id)
-            _confirm(session)
+            confirm(session)
             service.reset_password(session, by(), user, request.form.get("new_password", ""))
     except ApplianceError as error:
         return _password_form(user_id, problems_of(error), error.status)
@@ -192,7 +195,7 @@ def remove(user_id: int) -> ResponseReturnValue:
         fate = _fate(form.get("fate", ""))
         with station().db.writing() as session:
             user = service.get(session, user_id)
-            _confirm(session)
+            confirm(session)
             heir = _heir(session, form.get("heir", "")) if fate is service.Fate.HAND_OVER else None
             job = service.remove(session, by(), user, fate, heir)
     except ApplianceError as error:
@@ -220,10 +223,6 @@ def end_sign_ins(user_id: int) -> ResponseReturnValue:
     with station().db.writing() as session:
         sign_ins.revoke_others(session, by(), service.get(session, user_id), keep=person().sign_in.id)
     return done(gettext("All of these browsers are signed out."), "people.one", user_id=user_id)
-
-
-def _confirm(session: Session) -> None:
-    service.confirm(session, by(), service.get(session, me().id), request.form.get("own_password", ""), "own_password")
 
 
 def _role(text: str) -> Role:

@@ -4,6 +4,10 @@
 const page = document.documentElement;
 const say = (name) => document.body && htmx.trigger(document.body, name);
 
+document.addEventListener("click", (event) => {
+  if (event.target.closest && event.target.closest("[data-print]")) window.print();
+});
+
 /* Live: names of what changed arrive, fragments that listen ask again.  Hidden tabs are silent. */
 let stream = null;
 let timer = null;

@@ -109,19 +109,24 @@ def take_over() -> ResponseReturnValue:
         return redirect(url_for("wizard.go_on"), 303)
     form, here, household = request.form, station(), None
     address, browser = request.remote_addr or "", request.user_agent.string
-    code, name, password = (form.get(field, "") for field in ("code", "name", "password"))
+    code, name, card = (form.get(field, "") for field in ("code", "name", "card"))
+    password = form.get("new_password" if card else "password", "")
+    facts = {"code": code, "name": name, "password": password, "card": card, "address": address}
     try:
         household = adoption.look(here.db, here.broker, here.places, code, address)
-        if not password:
+        if not (password or card):
             return _take_over_form(dict(form), {}, household)
-        adoption.take_over(here.db, here.broker, here.places, code=code, name=name, password=password, address=address)
+        adoption.take_over(here.db, here.broker, here.places, **facts)
         with here.db.writing() as session:
             user = sign_ins.find(session, name)
             assert user is not None  # its password was just right
             token = sign_ins.open_for(session, user, address, browser)
     except ApplianceError as error:
         damaged = isinstance(error, adoption.DamagedCopies)
-        return _take_over_form(dict(form), problems_of(error), household, error.status, damaged=damaged)
+        problems = problems_of(error)
+        if card and "password" in problems:
+            problems["new_password"] = problems.pop("password")
+        return _take_over_form(dict(form), problems, household, error.status, damaged=damaged)
     access.start(user, token)
     return done(gettext("Welcome back. Everything that the earlier station knew is here."), "home.page")
 

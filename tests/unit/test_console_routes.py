@@ -132,6 +132,9 @@ POST   /people/<int:user_id>/sign-ins/<int:sign_in_id>/end      in   403  403  4
 POST   /people/<int:user_id>/sign-ins/end                       in   403  403  303  400
 GET    /people/add                                              in   403  403  200  200
 POST   /people/add                                              in   403  403  422  400
+GET    /people/recovery-card                                    in   403  403  200  200
+POST   /people/recovery-card                                    in   403  403  422  400
+POST   /people/recovery-card/give-up                            in   403  403  422  400
 GET    /phone/                                                  in   200  200  200  200
 POST   /phone/<key>/forget                                      in   404  404  404  400
 POST   /phone/<key>/name                                        in   303  303  303  400
@@ -362,6 +365,9 @@ POST   /api/v1/plugins/importer/runs/<int:run_id>/cancel        401  409  404  4
 GET    /api/v1/plugins/importer/runs/<int:run_id>/files         401  422  422  422  422
 POST   /api/v1/plugins/importer/runs/<int:run_id>/import        401  409  404  404  400
 GET    /api/v1/plugins/importer/sources                         401  200  200  200  200
+GET    /api/v1/recovery-card                                    401  403  403  200  200
+POST   /api/v1/recovery-card                                    401  403  403  422  400
+POST   /api/v1/recovery-card/end                                401  403  403  422  400
 GET    /api/v1/safety                                           401  200  200  200  200
 GET    /api/v1/schedules                                        401  403  403  200  200
 PUT    /api/v1/schedules/<int:schedule_id>                      401  403  403  422  400
