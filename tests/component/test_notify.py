@@ -2,6 +2,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -17,6 +19,8 @@ from appliance.db import Database, now
 from appliance.health import service as health
 from appliance.health.models import Severity
 from appliance.health.service import Finding
+from appliance.jobs import service as jobs
+from appliance.jobs.models import Job, JobState
 from appliance.people import service as people
 from appliance.people.audit import By
 from appliance.people.models import Role, User
@@ -257,3 +261,21 @@ def test_telegram_by_apprise(
     tell(db, "trouble", "Trouble.")
     assert attempt(db, places) == ""
     assert seen[-1][1] == f"/bot{token}/sendMessage" and b"Trouble." in seen[-1][3]
+
+
+def test_the_job_in_a_process_of_its_own_sends_and_gives_the_sign_of_life(
+    db: Database, places: Places, anna: User, web_server: Any
+) -> None:
+    server, seen, _ = web_server
+    at = f"http://127.0.0.1:{server.server_port}"
+    add(db, places, anna, "webhook", address=f"{at}/hook", secret="sixteen letters!")
+    tell(db, "trouble", "Trouble.")
+    with db.writing() as session:
+        service.save_signal(session, places, By(), {"signal": f"{at}/alive", "signal_hours": "6"})
+        job_id = next(job.id for job in jobs.active(session) if job.kind == "notify.send")
+    runner = [sys.executable, "-m", "appliance.jobs.runner", str(job_id)]
+    subprocess.run(runner, check=True, capture_output=True, timeout=60)
+    assert sorted((method, path) for method, path, _, _ in seen) == [("GET", "/alive"), ("POST", "/hook")]
+    with db.reading() as session:
+        assert session.get_one(Job, job_id).state is JobState.DONE
+        assert session.get_one(NotifyStation, 1).signal_arrived is not None
