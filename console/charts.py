@@ -124,6 +124,43 @@ def _under(words: SpaceWords, today: float) -> list[Markup]:
 
 
 @dataclass(frozen=True)
+class TrendWords:
+    """What is written on a trend chart."""
+
+    label: str  # the whole chart in one sentence
+    most: str  # at the highest line
+    first: str  # under the first day
+    last: str  # under the last day
+
+
+def trend(points: Sequence[tuple[date, int]], words: TrendWords, limit: int | None = None) -> Markup:
+    """One number over time, from zero up; ``limit`` is a line above which something is wrong.  Two days at least."""
+    first, last = points[0][0], points[-1][0]
+    days = max(1, (last - first).days)
+    highest = max(value for _, value in points)
+    most = max(1, highest, limit or 0)
+
+    def x(day: date) -> float:
+        return round(LEFT + (WIDTH - LEFT - RIGHT) * (day - first).days / days, 1)
+
+    def y(value: float) -> float:
+        return round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / most, 1)
+
+    line = " ".join(f"{x(day)},{y(value)}" for day, value in points)
+    roof = y(highest if limit is None else limit)
+    text = Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>')
+    parts = [
+        Markup('<line class="roof" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(LEFT, roof, WIDTH - RIGHT, roof),
+        text.format(LEFT, roof - 7, "start", words.most),
+        Markup('<polyline class="curve" points="{}"/>').format(line),
+        Markup('<circle class="now" cx="{}" cy="{}" r="4"/>').format(x(last), y(points[-1][1])),
+        text.format(LEFT, HEIGHT - 8, "start", words.first),
+        text.format(WIDTH - RIGHT, HEIGHT - 8, "end", words.last),
+    ]
+    return _svg("chart trend", WIDTH, HEIGHT, words.label, parts)
+
+
+@dataclass(frozen=True)
 class DayMark:
     """A day in the calendar strip: how its runs ended, and that in words."""
 

@@ -127,7 +127,7 @@ def main() -> None:
     options.add_argument(
         "--load",
         action="append",
-        default=["appliance.drives.privileged", "appliance.watching.privileged"],
+        default=["appliance.drives.privileged", "appliance.health.privileged", "appliance.watching.privileged"],
         help="a module of verbs (privileged.py)",
     )
     options.add_argument("--plugins", action="store_true", help="also the verbs of every plugin that comes with us")

@@ -90,6 +90,42 @@ def only(request: Only) -> dict[str, Any]:
     return {"ended": [one.name for one in ended]}
 
 
+@dataclass(frozen=True)
+class Nothing:
+    """No words are needed."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A program that was declared, by name."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if self.name not in SERVICES:
+            raise ValueError("no such program")
+
+
+@verb("services.state")
+def state(request: Nothing) -> dict[str, Any]:
+    """Every program that somebody wants running, and whether it is."""
+    wanted = [one for one in SERVICES.values() if _is_wanted(one)]
+    return {"services": [{"name": one.name, "plugin": one.plugin, "running": is_running(one)} for one in wanted]}
+
+
+@verb("services.again")
+def again(request: Named) -> dict[str, Any]:
+    """Start one anew that is wanted; nothing for one that nobody wants."""
+    service = SERVICES[request.name]
+    if _is_wanted(service):
+        restart(service)
+    return {"running": is_running(service)}
+
+
+def _is_wanted(service: Service) -> bool:
+    return (folder() / f"{service.name}.{'json' if _launched() else 'env'}").exists()
+
+
 def folder() -> Path:
     """Where wishes and their fate lie; made if absent."""
     place = Path(os.environ.get("EVERPX_RUN", "/run/everpx")) / "services"
@@ -135,6 +171,7 @@ def stop(service: Service) -> None:
     """Have it run no longer; returns when it has ended."""
     if not _launched():
         _systemctl("stop", service)
+        (folder() / f"{service.name}.env").unlink(missing_ok=True)  # nobody wants it any more
         return
     (folder() / f"{service.name}.json").unlink(missing_ok=True)
     end = time.monotonic() + ANSWER_WITHIN_S

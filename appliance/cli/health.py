@@ -7,6 +7,7 @@ from appliance import plugin
 from appliance.cli.speech import Here, Said, answers, moment
 from appliance.events import Event
 from appliance.health import service
+from appliance.health.guides import GUIDES
 from appliance.health.models import Issue
 
 
@@ -14,12 +15,19 @@ from appliance.health.models import Issue
 @click.option("--look", is_flag=True, help="Run every check now, here.")
 @click.option("--fix", "fix_id", type=int, metavar="ID", help="Press the button of an issue.")
 @click.option("--quiet", "quiet_id", type=int, metavar="ID", help="Put an issue aside.")
+@click.option("--guide", "guide", type=click.Choice(sorted(GUIDES)), help="Steps that a person can take.")
 @click.option(
     "--days", type=click.IntRange(0, 365), default=7, show_default=True, help="For --quiet; 0 brings it back."
 )
 @answers
-def health(here: Here, *, look: bool, fix_id: int | None, quiet_id: int | None, days: int) -> Said:
+def health(here: Here, *, look: bool, fix_id: int | None, quiet_id: int | None, guide: str | None, days: int) -> Said:
     """What is wrong, and how to put it right."""
+    if guide is not None:
+        steps = GUIDES[guide].steps
+        return Said(
+            {"title": GUIDES[guide].title, "steps": list(steps)},
+            [GUIDES[guide].title, *(f"{number}. {step}" for number, step in enumerate(steps, 1))],
+        )
     plugin.load(here.db)
     answer = None
     if look:
@@ -37,6 +45,8 @@ def health(here: Here, *, look: bool, fix_id: int | None, quiet_id: int | None, 
         lines += [f"{issue.id}  {issue.severity.upper()}  {issue.message}", f"     {issue.hint}"]
         if label := service.label_of(issue):
             lines.append(f"     everpx health --fix {issue.id}   ({label})")
+        if issue.guide in GUIDES:
+            lines.append(f"     everpx health --guide {issue.guide}   ({GUIDES[issue.guide].title})")
     return Said([as_data(issue) for issue in issues], lines or ["Nothing is wrong."])
 
 
@@ -50,6 +60,7 @@ def as_data(issue: Issue) -> dict[str, object]:
         "message": str(issue.message),
         "hint": str(issue.hint),
         "fix": issue.fix,
+        "guide": issue.guide,
         "first_seen": issue.first_seen,
     }
 

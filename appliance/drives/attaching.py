@@ -231,7 +231,7 @@ def unmount(root: Path, tag: str) -> bool:
     if is_live and record is not None:
         with contextlib.suppress(OSError):
             _note_last_sight(root, record)
-        flush(root, tag)
+        _flush_what_can_be(root, record)
     was_mounted = os.path.ismount(point)
     if was_mounted:
         _detach(point, tag)
@@ -239,6 +239,16 @@ def unmount(root: Path, tag: str) -> bool:
         _until_nobody_holds(record)
     records.remove(root, tag)
     return was_mounted
+
+
+def _flush_what_can_be(root: Path, record: Record) -> None:
+    """Flush; a filesystem that turned read-only over an error takes nothing more, and only unmounted it is repaired."""
+    try:
+        flush_path(record)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise NotFlushed(tag=record.tag, why=error.strerror or str(error)) from None
+        records.forget_look(root, record.device)  # what was seen of it before the error is no longer so
 
 
 def _until_nobody_holds(record: Record) -> None:

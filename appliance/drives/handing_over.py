@@ -26,6 +26,7 @@ from appliance.drives.marker import Marker
 from appliance.drives.models import Drive, DriveRole, PowerState
 from appliance.drives.probing import write_problem
 from appliance.drives.service import DriveRefused, NotPluggedIn
+from appliance.drives.space import keep_space
 from appliance.errors import ApplianceError, RefusedByRoot
 from appliance.jobs.progress import Progress
 from appliance.words import N_, Message
@@ -75,7 +76,7 @@ def hand_over(progress: Progress, found: Found, *, role: DriveRole, name: str, c
         with _mounted_unless_kept(progress, found, tag) as root:
             owned = broker("drives.own", {"tag": tag})
             if problem := write_problem(root):
-                raise NotWritable(why=problem)
+                raise NotWritable(why=problem.why)
             with progress.db.reading() as session:
                 colour = colour or service.next_colour(session)
             name = name or service.DEFAULT_NAMES[colour]
@@ -177,7 +178,7 @@ def _write_row(progress: Progress, found: Found, mark: Marker, colour: str, spac
         )
         session.add(drive)
         session.flush()
-        service.keep_space(session, drive, space)
+        keep_space(session, drive, space)
         _tell(session, drive, progress.asked_by)
     return drive
 

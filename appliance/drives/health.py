@@ -17,7 +17,7 @@ from appliance.drives.identity import Verdict, VerdictKind, own_ids, verdict
 from appliance.drives.inventory import Found
 from appliance.drives.models import Drive, DriveRole, DriveState, PowerState
 from appliance.drives.mounts import DriveGone, DriveMissing, Mount, NotThatDrive, hot_drives, hot_mounts, mount_for
-from appliance.drives.probing import write_problem
+from appliance.drives.probing import Problem, write_problem
 from appliance.health.models import Severity
 from appliance.health.service import Check, Finding, HealthContext, fix
 from appliance.jobs import service as jobs
@@ -40,18 +40,25 @@ FIX_OF = {VerdictKind.DIRTY: "drives.repair", VerdictKind.WRONG: "drives.confirm
 def missing(context: HealthContext) -> Iterator[Finding]:
     """HOT drives that are not in use.  When all went at once it is the power or the hub, not every drive."""
     drives = [d for d in hot_drives(context.session) if d.state is DriveState.ACTIVE]
-    away = [drive for drive in drives if not _is_here(context, drive)]
-    nothing_at_all = context.inventory is not None and not context.inventory.found
-    if len(drives) > 1 and len(away) == len(drives) and nothing_at_all:
+    if all_gone(context):
         yield Finding(
             "drives_all_gone",
             Severity.DANGER,
             Message(N_("All drives disappeared at once.")),
             Message(N_("Check the power and the USB cable or hub. Most likely no drive is broken.")),
+            guide="power",
         )
         return
-    for drive in away:
-        yield from _why_away(context, drive)
+    for drive in drives:
+        if not _is_here(context, drive):
+            yield from _why_away(context, drive)
+
+
+def all_gone(context: HealthContext) -> bool:
+    """Whether several drives vanished at once: that is the power or the hub."""
+    drives = [d for d in hot_drives(context.session) if d.state is DriveState.ACTIVE]
+    nothing_at_all = context.inventory is not None and not context.inventory.found
+    return len(drives) > 1 and nothing_at_all and not any(_is_here(context, drive) for drive in drives)
 
 
 def _is_here(context: HealthContext, drive: Drive) -> bool:
@@ -90,15 +97,38 @@ def _why_away(context: HealthContext, drive: Drive) -> Iterator[Finding]:
 def writing(context: HealthContext) -> Iterator[Finding]:
     """HOT drives that take no files any more, found by writing one."""
     for mount in hot_mounts(context.session, context.places):
-        problem = N_("the drive is write-protected") if mount.read_only else write_problem(mount.path)
-        if problem and not _is_dirty(context, mount):
+        problem = Problem(N_("the drive is write-protected")) if mount.read_only else write_problem(mount.path)
+        if problem is None or _is_dirty(context, mount) or _vanished(mount):
+            continue
+        if problem.full:
             yield Finding(
-                "drive_read_only",
+                "drive_full",
                 Severity.DANGER,
-                Message(N_("Nothing can be stored on {drive}: {why}."), {"drive": mount.name, "why": problem}),
-                Message(N_("Its photos can still be seen. Make a copy now; if it stays so, replace the drive.")),
+                Message(N_("{drive} is full: nothing more can be stored on it."), {"drive": mount.name}),
+                Message(N_("Everything on it is safe. Make room, or add another drive.")),
                 f"drive:{mount.drive_id}",
+                guide="room",
             )
+            continue
+        yield Finding(
+            "drive_read_only",
+            Severity.DANGER,
+            Message(N_("Nothing can be stored on {drive}: {why}."), {"drive": mount.name, "why": Message(problem.why)}),
+            Message(N_("Its photos can still be seen. Make a copy now; if it stays so, replace the drive.")),
+            f"drive:{mount.drive_id}",
+            fix="drives.repair",
+            fix_arguments={"device": mount.device},
+            guide="replace",
+        )
+
+
+def _vanished(mount: Mount) -> bool:
+    """Whether it was pulled while it was asked: that is told by :func:`missing`."""
+    try:
+        mount.check()
+    except DriveGone:
+        return True
+    return False
 
 
 def _is_dirty(context: HealthContext, mount: Mount) -> bool:
@@ -116,6 +146,7 @@ def failing(context: HealthContext) -> Iterator[Finding]:
                 Message(N_("{drive} reports that it is failing."), {"drive": drive.name}),
                 Message(N_("Make sure that a copy is proven today, and replace this drive soon.")),
                 f"drive:{drive.id}",
+                guide="replace",
             )
 
 
@@ -134,6 +165,7 @@ def nearly_full(context: HealthContext) -> Iterator[Finding]:
                 ),
                 Message(N_("Add a larger drive, or move away what you no longer need.")),
                 f"drive:{drive.id}",
+                guide="room",
             )
 
 

@@ -109,12 +109,15 @@ def scan(places: Places, broker: Broker, previous: Inventory | None = None) -> I
     return Inventory(tuple(found), time.time(), smart)
 
 
-def refresh(places: Places, broker: Broker) -> Inventory:
-    """Scan now and save, for a job that has just changed something."""
+def refresh(places: Places, broker: Broker, *, ask_again: bool = False) -> Inventory:
+    """Scan now and save, for a job that has just changed something; ``ask_again``: also for health, however fresh."""
     try:
         previous = load(places)
     except (OSError, ValueError, KeyError, TypeError):
         previous = None
+    if ask_again and previous is not None:
+        asked = {disk: {**one, "asked": 0.0} for disk, one in previous.smart.items()}
+        previous = replace(previous, smart=asked)
     inventory = scan(places, broker, previous)
     save(places, inventory)
     return inventory
@@ -233,7 +236,7 @@ def _ask_health(broker: Broker, drives: list[Any], before: Mapping[str, Any]) ->
     asked: dict[str, Any] = {}
     for drive in drives:
         disk, old = drive["disk"], before.get(drive["disk"])
-        if disk in asked or drive["bus"] != "usb" or drive["system"]:
+        if disk in asked or drive["bus"] == "folder" or drive["system"]:
             continue
         if old is not None and old["sequence"] != drive["sequence"]:
             old = None

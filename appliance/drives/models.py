@@ -89,6 +89,26 @@ class SpaceSample(Base):
     size: Mapped[int]
 
 
+class SmartSample(Base):
+    """What a drive said of its own health: once at each power-on, and once a day while it is on."""
+
+    __tablename__ = "smart_sample"
+    __table_args__ = (Index("ix_smart_sample_drive_at", "drive_id", "at"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    drive_id: Mapped[int] = mapped_column(ForeignKey("drive.id", ondelete="CASCADE"))
+    at: Mapped[datetime] = mapped_column(UtcTime, default=now)
+    power_on: Mapped[str] = mapped_column(ShortText)  # which power-on: another one is another word
+    passed: Mapped[bool]
+    hours: Mapped[int | None]  # that it was on in its life
+    cycles: Mapped[int | None]  # times it was switched on
+    reallocated: Mapped[int | None]
+    pending: Mapped[int | None]
+    uncorrectable: Mapped[int | None]
+    crc_errors: Mapped[int | None]  # on the way between drive and station
+    percent_used: Mapped[int | None]  # of an SSD's life
+    temperature_c: Mapped[int | None]  # the highest that was seen on that day
+
+
 class ColdSource(Base):
     """Which HOT drives a COLD drive keeps a copy of.  No row for a COLD drive means: all of them."""
 

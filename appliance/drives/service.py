@@ -4,22 +4,18 @@ Everything that takes longer than a moment is a job; functions that start one ch
 the job checks again against what is plugged in when it runs.
 """
 
-import os
 import re
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
-from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
 from appliance import events
-from appliance.db import now
 from appliance.drives import inventory as live
 from appliance.drives import switches
 from appliance.drives.identity import Verdict, VerdictKind, own_ids, verdict
 from appliance.drives.inventory import Found, Inventory
-from appliance.drives.models import COLOURS, Drive, DriveRole, DriveState, PowerState, SpaceSample
-from appliance.drives.mounts import DriveGone, DriveMissing, NotThatDrive, mount_for
+from appliance.drives.models import COLOURS, Drive, DriveRole, DriveState, PowerState
 from appliance.errors import ApplianceError, Conflict, Invalid, NotFound
 from appliance.jobs import service as jobs
 from appliance.jobs.models import Job, JobState
@@ -287,10 +283,16 @@ def use_again(session: Session, drive_id: int, asked_by: int | None = None) -> J
 
 
 def repair(session: Session, places: Places, device: str, asked_by: int | None = None) -> Job:
-    """Check a drive that was not switched off properly, and put it right.  Raises NotPluggedIn, DriveRefused."""
+    """Check a drive that was not switched off properly, or one in use that takes no files, and put it right.
+
+    Raises NotPluggedIn, DriveRefused, and AlreadyRunning while a job reads or writes the drives in use.
+    """
     found, judged = _judged(session, places, device)
-    if judged.kind is not VerdictKind.DIRTY:
+    in_use = judged.kind is VerdictKind.OURS and found.mounted_as is not None
+    if judged.kind is not VerdictKind.DIRTY and not in_use:
         raise DriveRefused(judged)
+    if in_use and (busy := _jobs_on_hot(session)):
+        raise jobs.AlreadyRunning(title=busy.title)
     return jobs.start(
         session,
         "drives.repair",
@@ -375,22 +377,3 @@ def retire(session: Session, drive_id: int, *, replaced_by: int | None = None, a
             heir=heir.name,
         )
     return drive
-
-
-def sample_space(session: Session, places: Places) -> None:
-    """Note how full each drive in use is, once a day; later on the same day replaces it."""
-    for drive in every(session):
-        try:
-            mount = mount_for(places, drive)
-            space = os.statvfs(mount.path)
-        except (DriveMissing, DriveGone, NotThatDrive, OSError):
-            continue
-        keep_space(session, drive, space)
-
-
-def keep_space(session: Session, drive: Drive, space: os.statvfs_result) -> None:
-    """Write down how full a drive is right now."""
-    drive.free, drive.last_here = space.f_bavail * space.f_frsize, now()
-    used, size = (space.f_blocks - space.f_bfree) * space.f_frsize, space.f_blocks * space.f_frsize
-    row = insert(SpaceSample).values(drive_id=drive.id, day=now().date(), used=used, size=size)
-    session.execute(row.on_conflict_do_update(index_elements=["drive_id", "day"], set_={"used": used, "size": size}))

@@ -1,10 +1,12 @@
 """What a drive says of its own health, asked through whatever USB bridge stands in between.
 
 Each bridge speaks another dialect and none tells which; they are tried in turn and the one that worked is remembered
-until the disk is unplugged.  A sleeping disk is left asleep.  Standard library only.
+until the disk is unplugged.  A sleeping disk is left asleep (``-n standby``).  A test drive has nothing to say, unless
+root was started with ``EVERPX_SMARTCTL``, the program that answers for it.  Standard library only.
 """
 
 import json
+import os
 from typing import Any
 
 from appliance.drives.programs import installed, run
@@ -32,6 +34,7 @@ UNKNOWN: dict[str, Any] = {
     "reallocated": None,
     "pending": None,
     "uncorrectable": None,
+    "crc_errors": None,
     "percent_used": None,
     "power_cycles": None,
     "firmware": None,
@@ -39,14 +42,15 @@ UNKNOWN: dict[str, Any] = {
     "serial": "",
     "model": "",
 }
-COUNTERS = {5: "reallocated", 197: "pending", 198: "uncorrectable"}
+COUNTERS = {5: "reallocated", 197: "pending", 198: "uncorrectable", 199: "crc_errors"}
+LIFE_LEFT = (231, 202, 233, 177)  # normalised from 100 down, on SSDs only; makers choose one of them
 
 _dialect: dict[tuple[str, int], str] = {}  # (disk, sequence) -> what worked
 
 
 def ask(disk: str, sequence: int) -> dict[str, Any]:
     """The disk's health; every value None that is not known."""
-    if disk.startswith("loop") or not installed("smartctl"):
+    if _program() == "smartctl" and (disk.startswith("loop") or not installed("smartctl")):
         return dict(UNKNOWN)
     remembered = _dialect.get((disk, sequence))
     for dialect in (remembered,) if remembered else DIALECTS:
@@ -58,8 +62,12 @@ def ask(disk: str, sequence: int) -> dict[str, Any]:
     return dict(UNKNOWN)
 
 
+def _program() -> str:
+    return os.environ.get("EVERPX_SMARTCTL", "smartctl")
+
+
 def _ask_in(disk: str, dialect: str) -> dict[str, Any]:
-    command = ["smartctl", "-j", "-n", "standby", "-d", dialect, "-i", "-H", "-A", f"/dev/{disk}"]
+    command = [_program(), "-j", "-n", "standby", "-d", dialect, "-i", "-H", "-A", f"/dev/{disk}"]
     try:
         said = run(command, timeout=ASK_TIMEOUT_S, fine=range(256))
         return understand(json.loads(said.stdout))
@@ -88,13 +96,23 @@ def understand(said: dict[str, Any]) -> dict[str, Any]:
         "serial": str(said.get("serial_number", "")),
         "model": str(said.get("model_name", "")),
     }
-    for attribute in said.get("ata_smart_attributes", {}).get("table", []):
-        if attribute.get("id") in COUNTERS:
-            answer[COUNTERS[attribute["id"]]] = attribute.get("raw", {}).get("value")
+    table = {a.get("id"): a for a in said.get("ata_smart_attributes", {}).get("table", [])}
+    for number, name in COUNTERS.items():
+        answer[name] = table.get(number, {}).get("raw", {}).get("value")
+    answer["percent_used"] = _worn(said, table, bool(answer["solid_state"]))
     if nvme := said.get("nvme_smart_health_information_log"):
         answer |= {"percent_used": nvme.get("percentage_used"), "uncorrectable": nvme.get("media_errors")}
         answer |= {"solid_state": True}
-    return answer
+    return {name: None if isinstance(value, int) and value < 0 else value for name, value in answer.items()}
+
+
+def _worn(said: dict[str, Any], table: dict[int, Any], solid_state: bool) -> int | None:
+    """How much of its life an SSD has used up, in percent; None where nobody says."""
+    told = said.get("endurance_used", {}).get("current_percent")  # smartctl 7.4 and newer
+    if isinstance(told, int) or not solid_state:
+        return told if isinstance(told, int) else None
+    left = next((table[number].get("value") for number in LIFE_LEFT if number in table), None)
+    return 100 - left if isinstance(left, int) and 0 <= left <= 100 else None
 
 
 def standby(disk: str) -> bool:

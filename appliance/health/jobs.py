@@ -1,6 +1,10 @@
 """Looking after everything now, because a person asked; the chores do the same by themselves."""
 
+from contextlib import suppress
+
 from appliance import plugin
+from appliance.drives import inventory, smart_history
+from appliance.errors import ApplianceError
 from appliance.health import service
 from appliance.jobs.kinds import job_kind
 from appliance.jobs.progress import Progress
@@ -9,8 +13,12 @@ from appliance.words import N_
 
 @job_kind("health.check", N_("Check the station's health"))
 def check(progress: Progress) -> None:
-    """Run every check."""
+    """Ask the drives anew (a sleeping one is left asleep), then run every check."""
     progress.step(N_("Looking at everything"))
+    with suppress(ApplianceError):  # a root that is silent is a finding of its own
+        inventory.refresh(progress.places, progress.broker, ask_again=True)
+        with progress.db.writing() as session:
+            smart_history.sample_all(session, progress.places)
     service.run_all(progress.db, progress.broker, progress.places)
 
 

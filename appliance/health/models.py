@@ -33,6 +33,7 @@ class Issue(Base):
     hint: Mapped[Message] = mapped_column(MessageColumn)
     fix: Mapped[str | None] = mapped_column(ShortText)  # a name in health.FIXES, shown as a button
     fix_label: Mapped[Message | None] = mapped_column(MessageColumn)
+    guide: Mapped[str | None] = mapped_column(ShortText)  # a name in guides.GUIDES, shown as a page of steps
     fix_arguments: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     first_seen: Mapped[datetime] = mapped_column(UtcTime, default=now)
     quiet_until: Mapped[datetime | None] = mapped_column(UtcTime)

@@ -36,9 +36,11 @@ log = logging.getLogger("everpx.health")
 #: Modules of the core with a list ``CHECKS``; imported when health is checked or a fix is applied.
 CORE_CHECKS = (
     "appliance.drives.health",
+    "appliance.drives.wear",
     "appliance.backup.health",
     "appliance.library.health",
     "appliance.health.station",
+    "appliance.health.hardware",
 )
 STANDING = ""  # the ``check`` of an issue that no check found
 
@@ -55,6 +57,7 @@ class Finding:
     fix: str | None = None  # a name in FIXES
     fix_label: Message | None = None  # when the fix's own label does not say enough
     fix_arguments: dict[str, Any] = field(default_factory=dict)
+    guide: str | None = None  # a name in GUIDES: steps for a person, where no button can do it
 
 
 @dataclass(frozen=True)
@@ -205,6 +208,7 @@ def _upsert(session: Session, check: str, finding: Finding) -> tuple[Issue, bool
     issue.check, issue.severity = check, finding.severity
     issue.message, issue.hint = finding.message, finding.hint
     issue.fix, issue.fix_label, issue.fix_arguments = finding.fix, finding.fix_label, finding.fix_arguments
+    issue.guide = finding.guide
     return issue, news
 
 

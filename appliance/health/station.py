@@ -157,6 +157,30 @@ def root_silent(context: HealthContext) -> Iterable[Finding]:
         )
 
 
+def services_down(context: HealthContext) -> Iterable[Finding]:
+    """Programs of plugins that are on, which root should keep running and which do not run."""
+    manifests = plugin.found()
+    for one in context.broker("services.state", {})["services"]:
+        manifest = manifests.get(one["plugin"])
+        if one["running"] or manifest is None or not plugin.is_enabled(context.session, manifest):
+            continue
+        yield Finding(
+            code="service_down",
+            severity=Severity.WARNING,
+            subject=one["name"],
+            message=Message(N_("“{plugin}” does not run."), {"plugin": Message(manifest.title)}),
+            hint=Message(N_("Everything else goes on. Start it again; if it stops once more, restart the station.")),
+            fix="station.start_service",
+            fix_arguments={"name": one["name"]},
+        )
+
+
+@fix("station.start_service", N_("Start it again"))
+def start_service(session: Session, broker: Broker, places: Places, *, name: str) -> None:
+    """Have root start a plugin's program anew.  Raises what root answers when it does not start."""
+    broker("services.again", {"name": name})
+
+
 def jobs_not_started(context: HealthContext) -> Iterable[Finding]:
     """Work that waits although nothing holds it up: the part that starts it is gone."""
     before = datetime.now(UTC) - WAITING_LONG
@@ -179,5 +203,6 @@ CHECKS = [
     Check("station.settings", unreadable_settings, N_("Stored settings")),
     Check("station.plugins", broken_plugins, N_("Plugins")),
     Check("station.root", root_silent, N_("The part that handles drives")),
+    Check("station.services", services_down, N_("Programs that plugins need")),
     Check("station.jobs", jobs_not_started, N_("The part that does the work")),
 ]

@@ -84,10 +84,17 @@ class Chores:
 
     def sample_space(self) -> None:
         """One point a day for the picture of space over time."""
-        from appliance.drives.service import sample_space
+        from appliance.drives.space import sample_space
 
         with self.db.writing() as session:
             sample_space(session, self.places)
+
+    def sample_health(self) -> None:
+        """What drives say of their health, at each power-on and once a day."""
+        from appliance.drives.smart_history import sample_all
+
+        with self.db.writing() as session:
+            sample_all(session, self.places)
 
     def start_standing(self) -> None:
         """Previews and index, when something waits for them."""
@@ -122,6 +129,7 @@ TITLES = {
     "settle_services": N_("offering what is here to the network"),
     "start_schedules": N_("starting what is planned"),
     "start_standing": N_("preparing previews and looking through drives"),
+    "sample_health": N_("noting how the drives are"),
     "sample_space": N_("noting how full the drives are"),
     "check_database": N_("reading its own database"),
     "check_health": N_("looking after everything"),
@@ -143,6 +151,7 @@ USUAL: tuple[Chore, ...] = (
     Chores.start_schedules,
     Chores.start_standing,
     Chores.sample_space,
+    Chores.sample_health,
     Chores.check_database,
     Chores.check_health,
     Chores.rest_drives,

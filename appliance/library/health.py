@@ -19,4 +19,4 @@ def unprotected(context: HealthContext) -> Iterable[Finding]:
         )
 
 
-CHECKS = [Check("library.unprotected", unprotected, N_("Photos have a proven copy"))]
+CHECKS = [Check("library.unprotected", unprotected, N_("Protection against harmful pictures"))]

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from appliance.drives import service
+from appliance.drives import service, smart_history
 from appliance.drives.identity import Verdict, VerdictKind
 from appliance.drives.inventory import Found
 from appliance.drives.models import Drive, DriveRole, DriveState, PowerState, SpaceSample
@@ -162,6 +162,22 @@ class SpaceView:
     size: int
 
 
+@dataclass(frozen=True)
+class HealthView:
+    """What a drive said of its own health once; what it does not say is null."""
+
+    at: datetime
+    passed: bool
+    hours: int | None
+    cycles: int | None
+    reallocated: int | None
+    pending: int | None
+    uncorrectable: int | None
+    crc_errors: int | None
+    percent_used: int | None
+    temperature_c: int | None
+
+
 def plugged_in_view(found: Found) -> PluggedIn:
     """A drive of the live list as the API shows it."""
     return PluggedIn(**{name: getattr(found, name) for name in PluggedIn.__dataclass_fields__})
@@ -211,6 +227,16 @@ def space(drive_id: int) -> list[SpaceView]:
         service.get(session, drive_id)
         rows = list(session.scalars(newest))
     return [SpaceView(row.day, row.used, row.size) for row in reversed(rows)]
+
+
+@route("GET", "/drives/<int:drive_id>/health", summary="What a drive said of its health over time", access=admin_only)
+def health(drive_id: int) -> list[HealthView]:
+    """Oldest first."""
+    with station().db.reading() as session:
+        service.get(session, drive_id)
+        rows = list(smart_history.samples(session, drive_id))
+    names = HealthView.__dataclass_fields__
+    return [HealthView(**{name: getattr(row, name) for name in names}) for row in reversed(rows)]
 
 
 @route("PATCH", "/drives/<int:drive_id>", summary="Rename, recolour, set the alarm or the switch", access=admin_only)

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from appliance import events, plugin, settings
 from appliance.errors import Invalid, NotFound
 from appliance.health import service as health
+from appliance.health.guides import GUIDES
 from appliance.health.models import Issue, Severity
 from appliance.people.models import User
 from appliance.words import N_, Message
@@ -63,8 +64,16 @@ class EventQuery:
 
 
 @dataclass(frozen=True)
+class GuideView:
+    """A title and steps, in the order in which they are worth trying."""
+
+    title: Message
+    steps: list[Message]
+
+
+@dataclass(frozen=True)
 class IssueView:
-    """Something wrong, what to do, and the label of the button that may do it."""
+    """Something wrong, what to do, the label of the button that may do it, and the guide for where none can."""
 
     id: int
     code: str
@@ -73,6 +82,7 @@ class IssueView:
     text: Message
     hint: Message
     fix: Message | None
+    guide: str | None
     first_seen: datetime
     quiet_until: datetime | None
 
@@ -185,6 +195,14 @@ def list_issues() -> list[IssueView]:
         return [_issue_view(issue) for issue in health.issues(session, with_quiet=True)]
 
 
+@route("GET", "/health/guides/<guide>", summary="Steps for what no button can fix", access=admin_only)
+def guide(guide: str) -> GuideView:
+    """As an issue names it."""
+    if guide not in GUIDES:
+        raise NotFound(what="guide")
+    return GuideView(Message(GUIDES[guide].title), [Message(step) for step in GUIDES[guide].steps])
+
+
 @route("POST", "/health/<int:issue_id>/fix", summary="Press an issue's button", access=admin_only)
 def fix(issue_id: int) -> FixAnswer:
     """The issue goes at the next check, when the fix has worked."""
@@ -201,8 +219,8 @@ def quiet(issue_id: int, body: Quiet) -> IssueView:
 
 
 def _issue_view(issue: Issue) -> IssueView:
-    words = (issue.message, issue.hint, health.label_of(issue))
-    return IssueView(issue.id, issue.code, issue.subject, issue.severity, *words, issue.first_seen, issue.quiet_until)
+    words, when = (issue.message, issue.hint, health.label_of(issue)), (issue.first_seen, issue.quiet_until)
+    return IssueView(issue.id, issue.code, issue.subject, issue.severity, *words, issue.guide, *when)
 
 
 @route("GET", "/plugins", summary="Every plugin", access=admin_only)

@@ -11,7 +11,7 @@ from appliance.drives.models import COLOURS, DriveRole, DriveState
 from appliance.errors import ApplianceError, Conflict, Invalid
 from appliance.words import N_, Message
 from console.access import admin_only, me
-from console.drives import cards, handover, space, switching, words
+from console.drives import cards, handover, space, switching, wear, words
 from console.shell import done, not_done, problems_of, show
 from console.station import station
 
@@ -28,6 +28,7 @@ STEPS = {
 }
 blueprint.add_app_template_filter(lambda step: str(STEPS.get(step.value, step.value)), "step_words")
 blueprint.add_app_template_filter(lambda day: format_date(day, "medium"), "date_words")
+blueprint.add_app_template_filter(wear.spots_of, "spots_of")
 blueprint.add_app_template_filter(lambda seconds: format_datetime(_moment(seconds), "medium"), "epoch_words")
 
 
@@ -63,6 +64,7 @@ def _detail(
         drive = service.get(session, drive_id)
         card = cards.one(session, station(), drive)
         days = space.samples(session, drive_id)
+        health = wear.history(session, drive_id, card.found.kind if card.found else "")
         moves = power.power_events(session, drive_id, MOVES_SHOWN)
         ways = switching.ways(session, drive)
     saved = {"name": drive.name, "colour": drive.colour, "full_below_percent": str(drive.full_below_percent)}
@@ -74,6 +76,7 @@ def _detail(
         samples=days,
         chart=space.chart(days),
         forecast=space.forecast(days) if days else "",
+        health=health,
         moves=moves,
         ways=ways,
         form=saved | (form or {}),

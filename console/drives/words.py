@@ -36,6 +36,7 @@ DETAILS = {
     "reallocated": lazy_gettext("Spots replaced by spare ones"),
     "pending": lazy_gettext("Spots waiting to be replaced"),
     "uncorrectable": lazy_gettext("Spots that cannot be read"),
+    "crc_errors": lazy_gettext("Messages that its cable garbled"),
     "percent_used": lazy_gettext("Worn, in percent"),
     "power_cycles": lazy_gettext("Times it was switched on"),
     "firmware": lazy_gettext("Firmware"),

@@ -8,7 +8,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from appliance.db import now
+from appliance.errors import NotFound
 from appliance.health import look, service
+from appliance.health.guides import GUIDES
 from appliance.health.look import Look
 from appliance.health.models import Issue
 from appliance.jobs import service as jobs
@@ -44,6 +46,7 @@ def health_page() -> ResponseReturnValue:
         open=[issue for issue in issues if not _is_quiet(issue)],
         quiet=[issue for issue in issues if _is_quiet(issue)],
         labels=labels,
+        guides=GUIDES,
         checks=_checks(issues, last),
         looked=last.at if last else None,
         days=REMIND_AFTER_DAYS,
@@ -65,6 +68,15 @@ def _checks(issues: Sequence[Issue], look: Look | None) -> list[Checked]:
             state = "found" if check.name in troubled else "healthy"
         rows.append(Checked(say(check.title) or check.name, state))
     return rows
+
+
+@blueprint.get("/health/guides/<guide>")
+@admin_only
+def guide_page(guide: str) -> ResponseReturnValue:
+    """Steps for a person.  Raises NotFound."""
+    if guide not in GUIDES:
+        raise NotFound(what="page")
+    return show("system/guide.html", guide=GUIDES[guide])
 
 
 @blueprint.post("/health/look")

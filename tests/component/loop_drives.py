@@ -1,6 +1,7 @@
 """Test drives: real filesystems on loop devices, to be plugged in, pulled and put back; and a real root daemon."""
 
 import fcntl
+import json
 import os
 import shutil
 import socket
@@ -15,6 +16,7 @@ from typing import Any
 from appliance.broker.client import SocketBroker
 from appliance.places import Places
 
+SMARTCTL = Path(__file__).with_name("smartctl_stand_in")  # no device here has anything to say of its health
 USER = "nobody"  # plays the station's own user
 GET_STATUS, SET_STATUS = 0x4C05, 0x4C04  # LOOP_GET_STATUS64, LOOP_SET_STATUS64
 OFFSET_AT = 24  # byte offset of lo_offset
@@ -70,6 +72,22 @@ class LoopDrives:
             fcntl.ioctl(file, SET_STATUS, bytes(status))
         subprocess.run(["losetup", "--detach", f"/dev/{device}"], check=True)
 
+    def feels(self, name: str, **what: Any) -> None:
+        """What a drive says of its own health from now on, in smartctl's words for an ordinary disk."""
+        at = {"reallocated": 5, "pending": 197, "uncorrectable": 198, "crc_errors": 199}
+        table = [{"id": number, "raw": {"value": what.get(counter, 0)}} for counter, number in at.items()]
+        table += [{"id": 231, "value": 100 - what["worn"], "raw": {"value": 1}}] if "worn" in what else []
+        said = {
+            "smartctl": {"exit_status": 0},
+            "smart_status": {"passed": what.get("passed", True)},
+            "temperature": {"current": what.get("degrees", 35)},
+            "power_on_time": {"hours": what.get("hours", 1000)},
+            "power_cycle_count": what.get("cycles", 10),
+            "rotation_rate": 0 if "worn" in what else 5400,
+            "ata_smart_attributes": {"table": table},
+        }
+        (self.folder / f"{name}.smart").write_text(json.dumps(said))
+
     def write_protect(self, name: str) -> None:
         """Move the lock switch while it is in use."""
         subprocess.run(["blockdev", "--setro", f"/dev/{self.devices[name]}"], check=True)
@@ -91,12 +109,18 @@ class Root:
     def __init__(self, places: Places, loops: LoopDrives) -> None:
         self.places, self.loops = places, loops
         self.log = places.run / "broker.log"
+        self.kernel_log = places.run / "kmsg"
         self.process = self.start()
         self.ask = SocketBroker(places.broker_socket)
 
     def start(self) -> "subprocess.Popen[bytes]":
         """Start it and wait until it listens."""
-        environment = os.environ | {"EVERPX_LOOP_DRIVES": str(self.loops.folder)}
+        self.kernel_log.touch()
+        environment = os.environ | {
+            "EVERPX_LOOP_DRIVES": str(self.loops.folder),
+            "EVERPX_KMSG": str(self.kernel_log),  # the machine's own tells of other tests' drives as well
+            "EVERPX_SMARTCTL": str(SMARTCTL),
+        }
         self.places.broker_socket.unlink(missing_ok=True)
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(
@@ -111,6 +135,12 @@ class Root:
             )
         until(lambda: listens(self.places.broker_socket))
         return self.process
+
+    def kernel_says(self, text: str, ago: float = 0) -> None:
+        """A record of the kernel's, as /dev/kmsg gives it."""
+        moment = round((time.monotonic() - ago) * 1e6)
+        with self.kernel_log.open("a") as log:
+            log.write(f"4,{log.tell()},{moment},-;{text}\n SUBSYSTEM=usb\n")
 
     def kill(self) -> None:
         """Like a crash."""

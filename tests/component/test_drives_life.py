@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from appliance.drives import marker, power, records, service
+from appliance.drives import marker, power, records, service, space
 from appliance.drives.layout import MARKER
 from appliance.drives.models import Drive, DriveRole, DriveState, PowerMove, PowerState, SpaceSample
 from appliance.drives.mounts import DriveGone, DriveMissing
@@ -487,8 +487,8 @@ def test_a_nearly_full_drive_rings_its_own_alarm(station: Station) -> None:
     with (station.mount(drive.id).path / "big").open("wb") as file, suppress(OSError):
         os.posix_fallocate(file.fileno(), 0, 105 * 2**20)
     with station.db.writing() as session:
-        service.sample_space(session, station.places)
-        service.sample_space(session, station.places)
+        space.sample_space(session, station.places)
+        space.sample_space(session, station.places)
         service.change(session, drive.id, full_below_percent=30)
     assert station.issues() == {"drive_nearly_full"}
     with station.db.reading() as session:

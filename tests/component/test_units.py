@@ -15,7 +15,7 @@ MOST_EXPOSED = {
     "avahi": 1.4,
     "wsdd2": 1.4,
     "smbd": 4.4,
-    "broker": 4.6,
+    "broker": 4.5,
     "console": 0.6,
     "prepare": 1.1,
     "web": 1.7,

@@ -207,6 +207,7 @@ GET    /static/<path:filename>                                  200  200  200  2
 GET    /system/                                                 in   403  403  200  200
 GET    /system/about                                            in   403  403  200  200
 GET    /system/health                                           in   403  403  200  200
+GET    /system/health/guides/<guide>                            in   403  403  200  200
 POST   /system/health/<int:issue_id>/fix                        in   403  403  404  400
 POST   /system/health/<int:issue_id>/quiet                      in   403  403  303  400
 POST   /system/health/look                                      in   403  403  303  400
@@ -307,6 +308,7 @@ GET    /api/v1/drives/<int:drive_id>                            401  403  403  2
 PATCH  /api/v1/drives/<int:drive_id>                            401  403  403  200  400
 POST   /api/v1/drives/<int:drive_id>/eject                      401  403  403  202  400
 POST   /api/v1/drives/<int:drive_id>/retire                     401  403  403  200  400
+GET    /api/v1/drives/<int:drive_id>/health                     401  403  403  200  200
 GET    /api/v1/drives/<int:drive_id>/space                      401  403  403  200  200
 POST   /api/v1/drives/<int:drive_id>/use                        401  403  403  202  400
 POST   /api/v1/drives/adopt                                     401  403  403  422  400
@@ -317,6 +319,7 @@ POST   /api/v1/drives/repair                                    401  403  403  4
 GET    /api/v1/events                                           401  403  403  200  200
 PUT    /api/v1/files/<path:name>                                401  503  503  503  400
 GET    /api/v1/health                                           401  403  403  200  200
+GET    /api/v1/health/guides/<guide>                            401  403  403  200  200
 POST   /api/v1/health/<int:issue_id>/fix                        401  403  403  404  400
 PUT    /api/v1/health/<int:issue_id>/quiet                      401  403  403  422  400
 GET    /api/v1/jobs                                             401  200  200  200  200
@@ -435,6 +438,7 @@ COLUMNS = ("nobody", "member", "other", "admin", "forged")
 PARTS = {
     "user_id": "3",
     "backup/drive_id": "2",
+    "guide": "power",
     "name": "none",
     "token": "none",  # guests have a table of their own: tests/unit/test_links.py
     "tag": "HOT-1",

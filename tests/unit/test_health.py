@@ -17,6 +17,8 @@ from appliance.words import Message
 
 
 def root(verb: str, request: object) -> dict[str, object]:
+    if verb == "services.state":
+        return {"services": []}
     raise RefusedByRoot(why="unknown verb")
 
 
