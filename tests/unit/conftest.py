@@ -8,7 +8,7 @@ from flask import Flask
 from jinja2.bccache import Bucket, BytecodeCache
 from werkzeug.routing import Rule
 
-from appliance import identity, plugin
+from appliance import identity
 from appliance.db import Database
 from appliance.people import service, tokens
 from appliance.people.audit import By
@@ -69,10 +69,6 @@ def app(places: Places, db: Database, claim_code: str, quick_passwords: None, te
     """The console of a station that nobody has claimed; root is not there to ask."""
     from console.app import create_app
 
-    with db.writing() as session:  # pages of plugins that are off at first are tried like the others
-        for manifest in plugin.found().values():
-            if manifest.module.startswith("plugins.") and not manifest.enabled:
-                plugin.switch(session, manifest.name, on=True)
     built = create_app(places)
     built.testing = True
     built.jinja_env.bytecode_cache = templates
