@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from appliance.drives import records
+from appliance.drives.layout import OLDER
 from appliance.drives.programs import installed, run
 from appliance.durable import write_atomically
 from appliance.errors import ApplianceError
@@ -54,6 +55,19 @@ def drive(tag: str) -> Path:
     if not TAG.fullmatch(tag) or record is None or not record.is_live(root):
         raise DriveNotHere(tag=tag)
     return Path(record.path)
+
+
+def older_versions(tag: str) -> Path | None:
+    """Where a COLD drive that is in use right now keeps older versions; None when it rests."""
+    root = Path(os.environ.get("EVERPX_RUN", "/run/everpx")) / "drives"
+    record = records.read(root, tag) if records.TAG.fullmatch(tag) else None
+    return Path(record.path) / OLDER if record is not None and record.is_live(root) else None
+
+
+def device_number(tag: str) -> int | None:
+    """``st_dev`` inside a drive, as noted when it was mounted; None when nothing is."""
+    record = records.read(Path(os.environ.get("EVERPX_RUN", "/run/everpx")) / "drives", tag)
+    return record.device_number if record else None
 
 
 def filesystem(tag: str) -> str:

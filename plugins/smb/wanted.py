@@ -4,6 +4,7 @@
 name, the others' say their drive: "Anna", "Anna on HOT-2".
 """
 
+import contextlib
 import hashlib
 import hmac
 import os
@@ -16,7 +17,9 @@ from sqlalchemy.orm import Session
 
 from appliance import identity, plugin, sealed
 from appliance.drives.layout import FAMILY
-from appliance.drives.mounts import Mount, hot_mounts
+from appliance.drives.models import Drive, DriveRole
+from appliance.drives.mounts import Mount, hot_mounts, mount_for
+from appliance.errors import ApplianceError
 from appliance.library import folders
 from appliance.people.models import User, UserState
 from appliance.places import Places
@@ -69,8 +72,22 @@ def request(session: Session, places: Places) -> dict[str, Any]:
     known = {account.number for account in accounts}
     shares = [share for share in _shares(session, mounts, known) if name_problem(share.name) is None]
     chosen = plugin.options(session, NAME)
-    wanted = Apply(tuple(accounts), tuple(shares), port=chosen["port"], only_here=chosen["only_here"])
+    wanted = Apply(
+        tuple(accounts),
+        tuple(shares),
+        port=chosen["port"],
+        only_here=chosen["only_here"],
+        versions=_cold_here(session, places),
+    )
     return asdict(wanted)
+
+
+def _cold_here(session: Session, places: Places) -> str:
+    """A COLD drive that is in use right now, "" when they rest as they should."""
+    for drive in session.scalars(select(Drive).where(Drive.role == DriveRole.COLD).order_by(Drive.number)):
+        with contextlib.suppress(ApplianceError):
+            return mount_for(places, drive).tag
+    return ""
 
 
 def _accounts(session: Session, places: Places) -> Iterator[Account]:

@@ -2,7 +2,9 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from appliance import plugin
 from appliance.broker import services
 from appliance.broker.client import Refusal
 from appliance.drives.models import Drive
+from appliance.drives.mounts import hot_mounts
 from appliance.jobs.models import Job
 from appliance.library import bin as bins
 from appliance.library.models import BinnedFile
@@ -34,6 +37,19 @@ from tests.component.samba import free_port, listens
 
 pytestmark = pytest.mark.component
 WORDS = {"Anna": "seventeen green kettles", "Bob Müller": "acht blaue Kannen"}
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Places]:
+    """A run folder with a short name: Samba's processes talk through sockets in it, whose names are short."""
+    here = Places(data=tmp_path / "data", run=Path(tempfile.mkdtemp(prefix="smb-", dir="/tmp")))
+    here.run.chmod(0o755)
+    for folder in (here.data, here.mounts):
+        folder.mkdir()
+    monkeypatch.setenv("EVERPX_DATA", str(here.data))
+    monkeypatch.setenv("EVERPX_RUN", str(here.run))
+    yield here
+    shutil.rmtree(here.run, ignore_errors=True)
 
 
 @pytest.fixture
@@ -206,7 +222,7 @@ def test_what_is_deleted_on_a_computer_is_in_the_bin_and_comes_back(sharing: Sha
     assert not (sharing.top / "Anna/.everpx-deleted").exists()
     with sharing.db.reading() as session:
         row = session.scalars(select(BinnedFile)).one()
-        mount = service.hot_mounts(session, sharing.places)[0]
+        mount = hot_mounts(session, sharing.places)[0]
     assert (row.path, row.user_id, row.binned_by) == (b"Anna/Holiday/beach.txt", sharing.user("Anna").id, None)
     assert (sharing.top / os.fsdecode(row.stored_as)).read_text() == "sand"
     assert bins.bring_back(sharing.db, mount, row).path == b"Anna/Holiday/beach.txt"

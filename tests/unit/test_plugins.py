@@ -38,6 +38,7 @@ from tests.callers import PASSWORD
 
 ROOT = Path(plugins.__file__).parent
 DOCS = ROOT.parent / "docs" / "plugins.md"
+FOR_ROOT = ("appliance.broker", "appliance.errors", "appliance.words", "appliance.durable")
 HOOKS = sorted(name for name, spec in vars(hookspecs).items() if hasattr(spec, "everpx_spec"))
 FOLDERS = sorted(path.parent.name for path in ROOT.glob("*/plugin.toml"))
 
@@ -152,10 +153,18 @@ class PluginContract:
         for part, names in forbidden.items():
             for imported in top_imports(ROOT / self.name / f"{part}.py"):
                 assert not any(imported == name or imported.startswith(name + ".") for name in names), (part, imported)
-        for imported in top_imports(ROOT / self.name / "privileged.py"):
-            assert imported.partition(".")[0] in sys.stdlib_module_names or imported.startswith(
-                ("appliance.broker", "appliance.errors", "appliance.words", "appliance.durable")
-            ), imported
+        self.check_what_root_loads("privileged", set())
+
+    def check_what_root_loads(self, part: str, seen: set[str]) -> None:
+        """The standard library and the broker's own kind; and modules of the plugin that keep to the same."""
+        beside = f"plugins.{self.name}."
+        for imported in top_imports(ROOT / self.name / f"{part}.py"):
+            sibling = imported.removeprefix(beside).partition(".")[0]
+            if imported.startswith(beside):
+                if sibling not in seen:
+                    self.check_what_root_loads(sibling, seen | {sibling})
+                continue
+            assert imported.partition(".")[0] in sys.stdlib_module_names or imported.startswith(FOR_ROOT), imported
 
 
 def top_imports(path: Path) -> list[str]:
