@@ -212,20 +212,12 @@ def test_there_is_one_worker_per_station(worker: Running) -> None:
     worker.until(lambda: not service.worker_runs(worker.places))  # a child that was just being started held it, too
 
 
-def test_two_jobs_of_a_plugin_run_at_once_and_the_rest_wait_for_them_alone(worker: Running, tmp_path: Path) -> None:
-    numbers = [worker.queue("trial.count", lock=f"n{i}", to=100_000, note=str(tmp_path / "note")) for i in range(4)]
-    worker.until(lambda: sum(worker.job(n).state is JobState.RUNNING for n in numbers) == 2)
-    time.sleep(1.5)
-    assert [worker.job(n).state for n in numbers[2:]] == [JobState.WAITING] * 2
-    check = worker.queue("health.check", lock="health")
-    worker.ends(check, JobState.DONE, 40)
-    with worker.db.writing() as session:
-        service.wish(session, numbers[0], Wish.CANCEL)
-    worker.until(lambda: worker.job(numbers[2]).state is JobState.RUNNING)
+def test_work_that_people_wait_for_is_not_behind_cold_drives_that_wait() -> None:
     assert {worker_module.lane_of(kind) for kind in ("backup.run", "adoption.take_over", "people.hand_over")} == {
         ("work", 4)
     }
     assert worker_module.lane_of("library.previews") == ("library.previews", 1)
+    assert worker_module.lane_of("trial.count") == ("trial", 2)
 
 
 def test_a_damaged_database_is_noted_for_the_next_start(worker: Running, places: Places) -> None:
