@@ -13,6 +13,8 @@ from tests.english import english
 
 SPEAKS = {"Accept-Language": "zh-CN,zh;q=0.9"}  # also where no page asks, but the crawl
 GIVEN = (  # by the family to its drives, folders, photos and albums, and by makers to their cameras
+    "anna@example.org",  # how an address looks
+    "https://home.example.org/hook",
     "The blue drive",
     "The green drive",
     "Blue-drive",
