@@ -252,14 +252,14 @@ def bring_back(db: Database, mount: Mount, row: BinnedFile) -> BroughtBack:
     (folder, name), (own, _) = split(row.path), split(row.stored_as)
     with room.opened(mount) as root:
         is_folder = stat.S_ISDIR(kind_of(root, row.stored_as).st_mode)
-        with _opened(open_beneath(root, own, os.O_RDONLY | os.O_DIRECTORY)) as source:
-            with _opened(make_folder(root, folder)) as target:
+        with opened(open_beneath(root, own, os.O_RDONLY | os.O_DIRECTORY)) as source:
+            with opened(make_folder(root, folder)) as target:
                 placed, _ = place(source, name, target, os.fsdecode(name), lambda _: False)
                 with contextlib.suppress(FileNotFoundError, FileExistsError):
                     rename_new(source, name + SIDECAR, target, placed + SIDECAR)
                 os.fsync(target)
             os.fsync(source)
-        whole = _opened(open_beneath(root, split(own)[0], os.O_RDONLY | os.O_DIRECTORY))
+        whole = opened(open_beneath(root, split(own)[0], os.O_RDONLY | os.O_DIRECTORY))
         with whole as folder_of_all, contextlib.suppress(OSError):  # a sidecar that found its place taken stays
             os.rmdir(split(own)[1], dir_fd=folder_of_all)
         mount.check()
@@ -280,7 +280,8 @@ def _look_through(db: Database) -> None:
 
 
 @contextlib.contextmanager
-def _opened(fd: int) -> Iterator[int]:
+def opened(fd: int) -> Iterator[int]:
+    """An open descriptor, closed at the end of the block."""
     try:
         yield fd
     finally:

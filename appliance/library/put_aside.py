@@ -83,12 +83,12 @@ def _move(root: int, source: bytes, target: bytes) -> None:
     own, name = bins.split(target)
     folder, old = bins.split(source)
     with contextlib.ExitStack() as stack:
-        there = stack.enter_context(_closing(make_folder(root, own)))
-        here = stack.enter_context(_closing(open_beneath(root, folder, os.O_RDONLY | os.O_DIRECTORY)))
+        there = stack.enter_context(bins.opened(make_folder(root, own)))
+        here = stack.enter_context(bins.opened(open_beneath(root, folder, os.O_RDONLY | os.O_DIRECTORY)))
         try:
             os.rename(old, name, src_dir_fd=here, dst_dir_fd=there)
         except FileNotFoundError:
-            with contextlib.suppress(OSError), _closing(make_folder(root, bins.split(own)[0])) as above:
+            with contextlib.suppress(OSError), bins.opened(make_folder(root, bins.split(own)[0])) as above:
                 os.rmdir(bins.split(own)[1], dir_fd=above)
             raise
         os.fsync(there)
@@ -97,7 +97,9 @@ def _move(root: int, source: bytes, target: bytes) -> None:
 
 def _files(root: int, aside: bytes, below: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
     """(path below the place, facts) of every regular file."""
-    with _closing(open_beneath(root, joined(aside, below) if below else aside, os.O_RDONLY | os.O_DIRECTORY)) as here:
+    with bins.opened(
+        open_beneath(root, joined(aside, below) if below else aside, os.O_RDONLY | os.O_DIRECTORY)
+    ) as here:
         found = [(os.fsencode(name), os.stat(name, dir_fd=here, follow_symlinks=False)) for name in os.listdir(here)]  # noqa: PTH208
     for name, facts in found:
         path = joined(below, name)
@@ -109,12 +111,12 @@ def _files(root: int, aside: bytes, below: bytes) -> Iterator[tuple[bytes, os.st
 
 def _remove_empty(root: int, path: bytes) -> None:
     """Folders that hold nothing any more, from the inside out."""
-    with contextlib.suppress(OSError), _closing(open_beneath(root, path, os.O_RDONLY | os.O_DIRECTORY)) as here:
+    with contextlib.suppress(OSError), bins.opened(open_beneath(root, path, os.O_RDONLY | os.O_DIRECTORY)) as here:
         for below in os.listdir(here):  # noqa: PTH208
             if stat.S_ISDIR(os.stat(below, dir_fd=here, follow_symlinks=False).st_mode):
                 _remove_empty(root, joined(path, os.fsencode(below)))
     folder, name = bins.split(path)
-    with contextlib.suppress(OSError), _closing(open_beneath(root, folder, os.O_RDONLY | os.O_DIRECTORY)) as above:
+    with contextlib.suppress(OSError), bins.opened(open_beneath(root, folder, os.O_RDONLY | os.O_DIRECTORY)) as above:
         os.rmdir(name, dir_fd=above)
 
 
@@ -126,11 +128,3 @@ def _is_there(root: int, path: bytes) -> bool:
             return False
         raise
     return True
-
-
-@contextlib.contextmanager
-def _closing(fd: int) -> Iterator[int]:
-    try:
-        yield fd
-    finally:
-        os.close(fd)
