@@ -123,9 +123,12 @@ def test_a_phone_can_install_it(phone: BrowserContext) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_without_the_station_the_app_says_so_in_the_reader_s_language(phone: BrowserContext, language: str) -> None:
+def test_without_the_station_the_app_says_so_in_the_reader_s_language(
+    phone: BrowserContext, station: RunningStation, language: str
+) -> None:
+    phone.add_cookies([{"name": "language", "value": language, "url": station.url}])
     page = opened(phone)
-    page.evaluate("language => phoneStore.setMeta('language', language)", language)
+    until(page, f"async () => await phoneStore.meta('language') === '{language}'")  # the page notes what it spoke
     phone.set_offline(True)
     page.goto("/photos/")
     words = {"en": "The station is not within reach.", "zh": "现在连不上小站。"}
@@ -133,7 +136,8 @@ def test_without_the_station_the_app_says_so_in_the_reader_s_language(phone: Bro
     assert page.locator("html").get_attribute("lang") == {"en": "en", "zh": "zh-Hans"}[language]
     phone.set_offline(False)
     page.get_by_role("link").click()
-    expect(page.get_by_role("navigation", name="Main, bottom")).to_be_visible()
+    navigation = {"en": "Main, bottom", "zh": "底部主导航"}
+    expect(page.get_by_role("navigation", name=navigation[language])).to_be_visible()
 
 
 def test_nothing_of_anybody_is_kept_on_the_phone(phone: BrowserContext) -> None:
