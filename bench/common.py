@@ -111,6 +111,12 @@ def pss_alone(processes: list[psutil.Process], beside: list[psutil.Process]) -> 
     return sum(PAGE / users[frame] for seen in ours for frame in seen)
 
 
+def name_of(line: str) -> str:
+    """Which of ours a command line is: of other programs, the program."""
+    ours = ("nginx", "console.serve", "broker", "worker")
+    return next((name for name in ours if name in line), line.partition(" ")[0].rpartition("/")[2])
+
+
 def cpu_seconds(processes: Iterable[psutil.Process]) -> dict[str, float]:
     """User and system time so far, by what a process is."""
     total: dict[str, float] = {}
@@ -119,9 +125,16 @@ def cpu_seconds(processes: Iterable[psutil.Process]) -> dict[str, float]:
             spent, line = process.cpu_times(), " ".join(process.cmdline())
         except psutil.NoSuchProcess:
             continue
-        name = next((name for name in ("nginx", "console.serve", "broker", "worker") if name in line), "other")
+        name = name_of(line)
         total[name] = total.get(name, 0.0) + spent.user + spent.system
     return total
+
+
+def _told(process: psutil.Process) -> str:
+    try:
+        return f"{name_of(' '.join(process.cmdline()))} {process.pid}"
+    except psutil.NoSuchProcess:
+        return str(process.pid)
 
 
 class Memory(threading.Thread):
@@ -133,12 +146,17 @@ class Memory(threading.Thread):
     def __init__(self, processes: Callable[[], list[psutil.Process]], every: float = 0.5) -> None:
         super().__init__(daemon=True)
         self.processes, self.every, self.peak = processes, every, 0
+        self.at_peak: dict[str, float] = {}  # MiB by process, when it was highest
         self._done = threading.Event()
 
     def run(self) -> None:
         """Sample."""
         while not self._done.wait(self.every):
-            self.peak = max(self.peak, pss(self.processes()))
+            each = [(process, pss([process])) for process in self.processes()]
+            total = sum(size for _, size in each)
+            if total > self.peak:
+                self.peak = total
+                self.at_peak = {_told(process): round(size / MIB, 1) for process, size in each}
 
     def __enter__(self) -> "Memory":
         self.start()
@@ -257,12 +275,19 @@ def hand_over(running: Station, stem: str = "Blue-drive", role: str = "hot") -> 
 
     if found := ready():
         return found
+
+    def own() -> str | None:
+        """The device that is a file of this station: others on this machine have drives of the same name."""
+        for drive in inventory.load(running.places).found if running.places.inventory.exists() else ():
+            file = Path("/sys/block", drive.device.rpartition("/")[2], "loop/backing_file")
+            if drive.model == stem and file.exists() and file.read_text().startswith(f"{running.data}/"):
+                return drive.device
+        return None
+
     db = Database(running.places.database)
-    wait_for(lambda: running.places.inventory.exists())
-    wait_for(lambda: any(d.model == stem for d in inventory.load(running.places).found))
-    drive = next(d for d in inventory.load(running.places).found if d.model == stem)
+    wait_for(own)
     with db.writing() as session:
-        service.adopt(session, running.places, device=drive.device, role=DriveRole(role), name="Blue")
+        service.adopt(session, running.places, device=own() or "", role=DriveRole(role), name="Blue")
     db.close()
     _give_back(running.data)
     wait_for(lambda: ready() is not None, 60)
