@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from appliance.db import Database
 from appliance.drives.mounts import Mount
 from appliance.jobs.schedule import zone
-from appliance.library import catalogue, notes, origins, room, scan, sidecars, stacks
+from appliance.library import catalogue, notes, origins, room, scan, sidecars, stacks, xmp
 from appliance.library.beneath import open_beneath
 from appliance.library.contents import digest_of
 from appliance.library.listing import Entry
@@ -62,7 +62,7 @@ def look(root: int, path: bytes, files: Sequence[Entry], changed: Sequence[Entry
 
 def _read(folder: int, photo: bytes, name: bytes) -> Found | None:
     try:
-        text = read_small(folder, name, sidecars.LARGEST)
+        text = read_small(folder, name, xmp.LARGEST)
         if text is None:
             return None
         said = sidecars.read(text)
@@ -73,7 +73,7 @@ def _read(folder: int, photo: bytes, name: bytes) -> Found | None:
             return Found(said, digest_of(fd))
         finally:
             os.close(fd)
-    except (OSError, sidecars.NotReadable):
+    except (OSError, xmp.NotReadable):
         return None
 
 

@@ -2,7 +2,8 @@
 
 Deleting is three steps, and after a pulled plug the drive decides (``emptying.settle``):
 
-1. the ``BinnedFile`` row and the tombstones are committed.  Cut here, the row names a file that never came, and goes;
+1. the ``BinnedFile`` row and the tombstones are committed (see ``burying``).  Cut here, the row names a file that never
+   came, and goes;
 2. the file is renamed, with the XMP file beside it, and the folders are flushed.  Cut here, it lies in the bin, and its
    row in the library is stale, as after a deletion on a computer;
 3. the rows of the library go.
@@ -16,20 +17,19 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from sqlalchemy import ColumnElement, delete, func, literal, or_, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from appliance.db import Database, UtcTime, now
+from appliance.db import Database, now
 from appliance.drives.layout import BIN, FAMILY
 from appliance.drives.mounts import Mount
 from appliance.errors import NotFound
 from appliance.jobs import service as jobs
-from appliance.library import catalogue, index, room, spool
+from appliance.library import burying, catalogue, index, reading, room, spool
 from appliance.library.beneath import make_folder, open_beneath
-from appliance.library.models import BinnedFile, Media, StoredFile, Tombstone
+from appliance.library.models import BinnedFile, StoredFile, Tombstone
 from appliance.library.placing import place, rename_new
 from appliance.settings import Setting
 from appliance.words import N_, Message
@@ -94,6 +94,7 @@ def _put_some(db: Database, mount: Mount, paths: Sequence[bytes], user: int, by:
                 forget(session, row)
             for row in rows[len(done) :]:
                 never_mind(session, row)
+            read_what_waits(session)
         if isinstance(problem, FileNotFoundError):
             raise NotFound(what="file")
         if problem:
@@ -127,7 +128,7 @@ def note(
     by: int | None,
     place: str = BIN,
 ) -> BinnedFile:
-    """The row, and tombstones of the photos: they carry the row's own moment, by which they are found again."""
+    """The row, and tombstones of the photos."""
     moment = now()
     inside = StoredFile.id.in_(catalogue.files_at(mount.drive_id, path))
     if stat.S_ISDIR(facts.st_mode):
@@ -147,20 +148,8 @@ def note(
     )
     session.add(row)
     session.flush()
-    _bury(session, inside, moment)
+    burying.bury(session, row, inside, is_folder=stat.S_ISDIR(facts.st_mode))
     return row
-
-
-def _bury(session: Session, inside: ColumnElement[bool], moment: datetime) -> None:
-    photos = (
-        select(Media.user_id, StoredFile.digest, literal(moment, UtcTime))
-        .join(StoredFile, StoredFile.id == Media.file_id)
-        .where(inside, StoredFile.digest.is_not(None))
-        .distinct()
-    )
-    stones = insert(Tombstone).from_select(["user_id", "digest", "deleted"], photos)
-    again = stones.on_conflict_do_update(index_elements=["user_id", "digest"], set_={"deleted": moment})
-    session.execute(again)
 
 
 class _Folders:
@@ -213,6 +202,12 @@ def split(path: bytes) -> tuple[bytes, bytes]:
     """A path's folder and name."""
     folder, _, name = path.rpartition(b"/")
     return folder, name
+
+
+def read_what_waits(session: Session) -> None:
+    """Have photos read that went into a bin before anybody had."""
+    if burying.is_behind(session):
+        reading.start(session)
 
 
 def never_mind(session: Session, row: BinnedFile) -> None:

@@ -20,7 +20,7 @@ from appliance.drives.layout import BIN, DELETED
 from appliance.drives.mounts import Mount, hot_mounts
 from appliance.jobs.schedule import clock_is_wrong
 from appliance.library import bin as bins
-from appliance.library import catalogue, room
+from appliance.library import burying, catalogue, room
 from appliance.library.beneath import open_beneath
 from appliance.library.models import BinnedFile
 from appliance.places import Places
@@ -42,6 +42,7 @@ def clean(db: Database, places: Places) -> int:
 
 def _clean(db: Database, mount: Mount) -> int:
     settle(db, mount)
+    burying.read_all(db, mount)  # what a job that was under way did not see
     gone = 0
     while rows := _rows(db, mount, BinnedFile.expires < now()):
         gone += erase(db, mount, rows)
@@ -66,6 +67,7 @@ def erase(db: Database, mount: Mount, rows: Sequence[BinnedFile]) -> int:
     """Remove things of one drive's bin for good; how many.  Raises DriveGone, NotWritable."""
     if mount.read_only:
         raise room.NotWritable(drive=mount.name)
+    burying.read_all(db, mount, BinnedFile.id.in_([row.id for row in rows]))
     with room.opened(mount) as root:
         for place in PLACES:
             _remove(root, place, [_own(row.stored_as) for row in rows if row.stored_as.startswith(place + b"/")])

@@ -7,31 +7,26 @@ a time, each in its own transaction, so that a cut costs one folder, and the mem
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import tzinfo
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import ColumnElement, Table, bindparam, delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from appliance.db import Database
 from appliance.drives.mounts import Mount, hot_mounts
 from appliance.jobs.progress import Progress
 from appliance.jobs.schedule import zone
-from appliance.library import beside, catalogue, room, scan, sighting
+from appliance.library import beside, catalogue, reading, room, scan, sighting
 from appliance.library.albums import album_files
-from appliance.library.beneath import open_beneath
-from appliance.library.contents import digest_of
 from appliance.library.listing import Listing
 from appliance.library.models import Folder, StoredFile
 from appliance.library.sighting import NOTHING_READ, Owners
 from appliance.words import N_, Message
 
 JOB = "library.index"
-HASH_SHARE = (20, 100)  # of the bar; the walk fills what is before
-HASH_BATCH = 64
-SMALL = 32 << 20  # bytes that somebody who looks at a page may wait for
-PATIENCE_S = 5.0  # and how long
+PATIENCE_S = 5.0  # of somebody who looks at a page
 
 
 def run(progress: Progress) -> dict[str, Any]:
@@ -41,7 +36,9 @@ def run(progress: Progress) -> dict[str, Any]:
         mounts = hot_mounts(session, progress.places)
         owners, here = Owners(session), zone(session)
     for mount in mounts:
-        for name, count in (walk(progress, mount, owners, here) | {"hashed": hash_rest(progress, mount)}).items():
+        for name, count in (
+            walk(progress, mount, owners, here) | {"hashed": reading.hash_rest(progress, mount)}
+        ).items():
             total[name] += count
     album_files.take_all(progress.db, mounts)
     return total
@@ -53,7 +50,7 @@ def walk(progress: Progress, mount: Mount, owners: Owners, here: tzinfo) -> dict
     walked: set[bytes] = set()
     stage = Message(N_("Looking through {drive}"), {"drive": mount.name})
     for listing in scan.walk(mount.path):
-        progress.step(stage, counts["files"], unit="files", share=(0, HASH_SHARE[0]))
+        progress.step(stage, counts["files"], unit="files", share=(0, reading.SHARE[0]))
         counts["files"] += len(listing.files)
         walked.add(listing.path)
         if listing.problem is not None:
@@ -80,7 +77,7 @@ def look_at(db: Database, mount: Mount, path: bytes, digests: Mapping[bytes, byt
         listing = scan.listing_of(mount.path, path)
         if listing.problem is None:
             compare(db, mount, listing, owners, here, {"new": 0, "gone": 0, "unreadable": 0}, digests)
-            _hash_small(db, mount, root, path)
+            reading.hash_small(db, mount, root, path)
 
 
 def look_below(db: Database, mount: Mount, path: bytes, seconds: float = PATIENCE_S) -> bool:
@@ -107,34 +104,8 @@ def look_below(db: Database, mount: Mount, path: bytes, seconds: float = PATIENC
         for folder in seen:
             if time.monotonic() >= end:
                 return False
-            complete &= _hash_small(db, mount, root, folder)
+            complete &= reading.hash_small(db, mount, root, folder)
     return complete
-
-
-def hash_some(db: Database, mount: Mount, after: int) -> int:
-    """Read the next few small files that nobody has read; the id to go on after, 0 when there are none left.
-
-    Raises DriveGone.
-    """
-    waiting = _without_digest(db, mount.drive_id, after, StoredFile.size <= SMALL)
-    with room.opened(mount) as root:
-        read = [(file_id, size, at, _read(root, name, size, at)) for file_id, name, size, at in waiting]
-    _keep(db, [(file_id, size, at, digest) for file_id, size, at, digest in read if digest])
-    return waiting[-1][0] if waiting else 0
-
-
-def any_unread(db: Database, mount: Mount) -> bool:
-    """Whether files of this drive wait to be read, of whatever size."""
-    return bool(_without_digest(db, mount.drive_id, 0))
-
-
-def _hash_small(db: Database, mount: Mount, root: int, path: bytes) -> bool:
-    """Read up to HASH_BATCH small files of a folder that nobody has read; whether that was all of them."""
-    waiting = _without_digest(db, mount.drive_id, 0, Folder.path == path)
-    small = [one for one in waiting if one[2] <= SMALL]
-    read = [(file_id, size, at, _read(root, name, size, at)) for file_id, name, size, at in small]
-    _keep(db, [(file_id, size, at, digest) for file_id, size, at, digest in read if digest])
-    return len(small) == len(waiting) < HASH_BATCH
 
 
 def compare(
@@ -230,66 +201,3 @@ def forget_folders(db: Database, mount: Mount, walked: set[bytes], *which: Colum
                 gone += done.rowcount  # type: ignore[attr-defined]
                 session.execute(update(Folder).where(Folder.id == folder_id).values(fingerprint=None))
     return gone
-
-
-def hash_rest(progress: Progress, mount: Mount) -> int:
-    """Read every file that nobody has read yet; how many.  One that changes meanwhile waits for the next walk."""
-    done, after = 0, 0
-    stage = Message(N_("Reading new files on {drive}"), {"drive": mount.name})
-    while batch := _without_digest(progress.db, mount.drive_id, after):
-        digests = []
-        with room.opened(mount) as root:
-            for file_id, path, size, modified_ns in batch:
-                progress.step(stage, done, unit="files", share=HASH_SHARE)
-                digest = _read(root, path, size, modified_ns)
-                if digest is not None:
-                    digests.append((file_id, size, modified_ns, digest))
-                done += 1
-        _keep(progress.db, digests)
-        if digests:
-            progress.got_on()
-        after = batch[-1][0]
-    return done
-
-
-def _without_digest(
-    db: Database, drive_id: int, after: int, *more: ColumnElement[bool]
-) -> Sequence[tuple[int, bytes, int, int]]:
-    with db.reading() as session:
-        rows = session.execute(
-            select(StoredFile.id, Folder.path, StoredFile.name, StoredFile.size, StoredFile.modified_ns)
-            .join(Folder, Folder.id == StoredFile.folder_id)
-            .where(Folder.drive_id == drive_id, StoredFile.digest.is_(None), StoredFile.id > after, *more)
-            .order_by(StoredFile.id)
-            .limit(HASH_BATCH)
-        )
-        return [(row.id, catalogue.joined(row.path, row.name), row.size, row.modified_ns) for row in rows]
-
-
-def _read(root: int, path: bytes, size: int, modified_ns: int) -> bytes | None:
-    try:
-        fd = open_beneath(root, path, os.O_RDONLY | os.O_NONBLOCK)
-        try:
-            digest = digest_of(fd)
-            facts = os.fstat(fd)
-        finally:
-            os.close(fd)
-    except OSError:
-        return None
-    return digest if (facts.st_size, facts.st_mtime_ns) == (size, modified_ns) else None
-
-
-_file = cast(Table, StoredFile.__table__)
-_KEEP = (  # built once: building it anew would cost more than reading a photo
-    update(_file)
-    .where(_file.c.id == bindparam("file_id"), _file.c.size == bindparam("was_size"), _file.c.digest.is_(None))
-    .where(_file.c.modified_ns == bindparam("was_modified_ns"))
-    .values(digest=bindparam("read"))
-)
-
-
-def _keep(db: Database, digests: Sequence[tuple[int, int, int, bytes]]) -> None:
-    names = ("file_id", "was_size", "was_modified_ns", "read")
-    if digests:
-        with db.writing() as session:
-            session.connection().execute(_KEEP, [dict(zip(names, one, strict=True)) for one in digests])

@@ -8,11 +8,22 @@ from sqlalchemy import func, select
 from appliance.drives.mounts import hot_mounts, mount_of
 from appliance.jobs.kinds import job_kind
 from appliance.jobs.progress import Progress
-from appliance.library import carrying, catching_up, emptying, index, locating, note_files, previews, uploads
+from appliance.library import (
+    burying,
+    carrying,
+    catching_up,
+    emptying,
+    index,
+    locating,
+    note_files,
+    previews,
+    reading,
+    uploads,
+)
 from appliance.library.carried_plan import Errand
 from appliance.library.models import Media, PreviewState
 from appliance.library.sandbox import Sandbox
-from appliance.words import N_
+from appliance.words import N_, Message
 
 NEWEST = 2**62
 NAMED = 100  # files that stayed; the rest is counted
@@ -54,10 +65,16 @@ def look_through(progress: Progress) -> dict[str, Any]:
 
 @job_kind("library.read", N_("Reading new files"), nice=10)
 def read_new(progress: Progress) -> dict[str, Any]:
-    """Hash what came around the console and nobody has read.  Resumable: what was read has its hash."""
+    """Hash what nobody has read, and what went into the bin before that.  Resumable: what was read has its hash."""
     with progress.db.reading() as session:
         mounts = hot_mounts(session, progress.places)
-    return {"hashed": sum(index.hash_rest(progress, mount) for mount in mounts)}
+    hashed = sum(reading.hash_rest(progress, mount) for mount in mounts)
+    for mount in mounts:
+        after = 0
+        while after := burying.read_some(progress.db, mount, after):
+            progress.step(Message(N_("Reading new files on {drive}"), {"drive": mount.name}))
+            progress.got_on()
+    return {"hashed": hashed}
 
 
 @job_kind("library.bin", N_("Emptying the bin"), nice=15)

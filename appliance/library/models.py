@@ -207,6 +207,16 @@ class BinnedFile(Base):
     expires: Mapped[datetime] = mapped_column(UtcTime, index=True)
 
 
+class Unburied(Base):
+    """A photo in the bin whose bytes nobody has read yet: its tombstone waits for that (library.burying)."""
+
+    __tablename__ = "unburied"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    binned_id: Mapped[int] = mapped_column(ForeignKey("binned_file.id", ondelete="CASCADE"), index=True)
+    stored_as: Mapped[bytes]  # where it lies now, relative to the drive
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))  # whose photo it was
+
+
 class MediaMonth(Base):
     """How many items a person has in a month; kept right by triggers on ``media``."""
 

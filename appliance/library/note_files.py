@@ -21,7 +21,7 @@ from appliance.db import Database
 from appliance.drives.mounts import Mount
 from appliance.jobs.progress import Progress
 from appliance.jobs.schedule import zone
-from appliance.library import catalogue, notes, origins, room, sidecars, small_files
+from appliance.library import catalogue, notes, origins, room, sidecars, small_files, xmp
 from appliance.library.albums import album_files
 from appliance.library.beneath import open_beneath
 from appliance.library.models import Folder, Media, StoredFile
@@ -116,7 +116,7 @@ def _put(incoming: int, folder: int, photo: Unwritten, said: Notes, origin: Orig
     except FileNotFoundError:
         return None
     name = sidecars.name_for(photo.name)
-    before = read_small(folder, name, sidecars.LARGEST)
+    before = read_small(folder, name, xmp.LARGEST)
     if before is None and said == Notes() and origin == NOT_SAID:
         return Put(photo, b"", 0, 0, b"")
     text = sidecars.written(said, photo.digest, before, origin)

@@ -70,6 +70,7 @@ def _take(
                 _forget_if_gone(session, root, row)
             else:
                 bins.never_mind(session, row)
+        bins.read_what_waits(session)
     return len(done)
 
 

@@ -17,27 +17,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from sqlalchemy.orm import Session
-
 from appliance.broker.client import Broker, SocketBroker
 from appliance.db import Database
 from appliance.drives.mounts import Mount, hot_mounts
 from appliance.errors import ApplianceError
 from appliance.folder_news import FolderNews
-from appliance.jobs import service, standing
+from appliance.jobs import standing
 from appliance.jobs.life import die_with_worker
 from appliance.jobs.outside_news import MADE_OR_TOUCHED
 from appliance.jobs.schedule import zone
 from appliance.jobs.worker import AGAIN
-from appliance.library import index, scan, told
+from appliance.library import index, reading, scan, told
 from appliance.library.sighting import Owners
 from appliance.places import Places, places
-from appliance.words import N_, Message
 
 log = logging.getLogger("everpx.catch_up")
 
 LINGER_S = 15.0  # after the last news: starting anew costs a second of CPU
-READ = "library.read"  # the job that reads large files
 
 
 @dataclass
@@ -130,23 +126,17 @@ class CatchUp:
             if after is None:
                 continue
             try:
-                last = index.hash_some(self.db, mount, after)
+                last = reading.hash_some(self.db, mount, after)
                 if last:
                     self.unread[mount.drive_id] = last
                     return True
-                if index.any_unread(self.db, mount):
+                if reading.any_unread(self.db, mount):
                     with self.db.writing() as session:
-                        start_reading(session)
+                        reading.start(session)
             except ApplianceError as error:
                 log.warning("%s: %s", mount.tag, error)
             del self.unread[mount.drive_id]
         return False
-
-
-def start_reading(session: Session) -> None:
-    """Queue the reading of files that nobody has read; one that is under way will find them, too."""
-    with contextlib.suppress(service.AlreadyRunning):
-        service.start(session, READ, title=Message(N_("Reading new files")), lock=READ)
 
 
 def waiting(here: Places) -> list[str]:

@@ -16,7 +16,7 @@ from appliance.drives.mounts import Mount
 from appliance.errors import NotFound
 from appliance.jobs.models import Job
 from appliance.library import bin as bins
-from appliance.library import emptying, index, room
+from appliance.library import emptying, index, reading, room
 from appliance.library.arrivals import Arrival, Stored
 from appliance.library.ingest import Ingest
 from appliance.library.models import BinnedFile, Media, StoredFile, Tombstone
@@ -138,7 +138,7 @@ def test_what_was_in_a_folder_is_in_the_library_when_it_is_back(
 def test_a_folder_too_large_to_wait_for_is_looked_through_by_a_job(
     db: Database, hot: Mount, anna: User, stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index, "HASH_BATCH", 1)
+    monkeypatch.setattr(reading, "BATCH", 1)
     folder = stored.path.rpartition(b"/")[0]
     bins.bring_back(db, hot, bins.put(db, hot, folder, user=anna.id, by=anna.id))
     assert count(db, Media) == 1 and jobs_waiting(db) == [index.JOB]
