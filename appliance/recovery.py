@@ -61,13 +61,19 @@ def claimed_stamp(places: Places) -> Path:
     return places.data / "claimed"
 
 
+def taking_over(places: Places) -> Path:
+    """What a new box has fetched of an earlier station's database, while somebody may want it to take its place."""
+    return places.data / "taking-over"
+
+
 def remember_owner(places: Places) -> None:
-    """Leave the stamp once there is a person in the database."""
+    """Leave the stamp once there is a person in the database; then nobody looks at an earlier station any more."""
     if claimed_stamp(places).exists() or not places.database.exists():
         return
     with closing(sqlite3.connect(places.database, timeout=30)) as rows:
         tables = {name for (name,) in rows.execute("select name from sqlite_master where type = 'table'")}
         if "user" in tables and rows.execute("select exists(select 1 from user)").fetchone()[0]:
+            shutil.rmtree(taking_over(places), ignore_errors=True)
             write_atomically(claimed_stamp(places), b"")
 
 

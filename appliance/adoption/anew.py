@@ -9,7 +9,7 @@ What is true if the plug is pulled here: the first admin and the drives' rows ar
 from sqlalchemy.orm import Session
 
 from appliance import events, identity, recovery
-from appliance.adoption.take_over import NothingToTakeOver
+from appliance.adoption.earlier import NothingToTakeOver
 from appliance.broker.client import Broker
 from appliance.db import Database
 from appliance.drives import inventory, mounts

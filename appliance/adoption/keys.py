@@ -48,14 +48,13 @@ def check_card(db: Database, copy: Path, name: str, card: str, password: str, ad
         raise Invalid({"password": problem})
 
 
-def give_password(copy: Path, name: str, password: str) -> None:
-    """The new password of the admin who came with the card, which is used up."""
+def give_password(rows: sqlite3.Connection, *, name: str, password: str) -> None:
+    """The new password of the admin who came with the card, which is used up; in the caller's transaction."""
     wanted = (
         "update \"user\" set password_hash = ? where name = ? collate nocase and role = 'ADMIN' and state = 'ACTIVE'"
     )
-    with closing(sqlite3.connect(copy)) as rows, rows:
-        rows.execute(wanted, (passwords.make_hash(password), _tidy(name)))
-        rows.execute("delete from recovery_card")
+    rows.execute(wanted, (passwords.make_hash(password), _tidy(name)))
+    rows.execute("delete from recovery_card")
 
 
 def _admin(copy: Path, name: str) -> str | None:

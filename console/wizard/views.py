@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user
 
-from appliance.adoption import anew
+from appliance.adoption import anew, earlier
 from appliance.adoption import take_over as adoption
 from appliance.backup import service as backup
 from appliance.drives.models import COLOURS, DriveRole
@@ -84,10 +84,10 @@ def _claim_form(form: dict[str, str], problems: dict[str, str], status: int = 20
     )
 
 
-def _signs() -> list[adoption.Sign]:
+def _signs() -> list[earlier.Sign]:
     """Drives of an earlier station; none while nobody has looked yet."""
     try:
-        return adoption.signs(station().places)
+        return earlier.signs(station().places)
     except (OSError, ValueError, KeyError):
         return []
 
@@ -122,7 +122,7 @@ def take_over() -> ResponseReturnValue:
             assert user is not None  # its password was just right
             token = sign_ins.open_for(session, user, address, browser)
     except ApplianceError as error:
-        damaged = isinstance(error, adoption.DamagedCopies)
+        damaged = isinstance(error, earlier.DamagedCopies)
         problems = problems_of(error)
         if card and "password" in problems:
             problems["new_password"] = problems.pop("password")
@@ -156,7 +156,7 @@ def begin_anew() -> ResponseReturnValue:
 def _take_over_form(
     form: dict[str, str],
     problems: dict[str, str],
-    household: adoption.Household | None,
+    household: earlier.Household | None,
     status: int = 200,
     *,
     damaged: bool = False,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from appliance import identity
-from appliance.adoption import anew
+from appliance import identity, recovery
+from appliance.adoption import anew, earlier
 from appliance.adoption import take_over as adoption
 from appliance.backup import service as backup
 from appliance.db import Database, migrate
@@ -25,6 +25,7 @@ from appliance.people import service as people
 from appliance.people import sign_ins
 from appliance.people.audit import By
 from appliance.people.models import Role, User, UserState
+from appliance.places import Places
 from appliance.words import Message
 from tests.backup_bed import files_below
 from tests.component.drive_station import Station
@@ -98,15 +99,15 @@ def test_from_cold_alone_a_wiped_station_is_whole_again(station: Station, family
     code = a_new_box(station)
     station.loops.pull("hot")
     station.look()
-    assert [sign.tag for sign in adoption.signs(station.places)] == ["COLD-1"]
-    (station.places.data / f"{adoption.SCRATCH}cut-off").mkdir()  # the plug was pulled while somebody looked
+    assert [sign.tag for sign in earlier.signs(station.places)] == ["COLD-1"]
+    recovery.taking_over(station.places).mkdir()  # the plug was pulled while somebody looked
     seen = adoption.look(station.db, station.root, station.places, code, HERE)
     assert (seen.people, seen.admins, seen.photos, seen.albums) == (("Anna", "Ben"), ("Anna",), 12, 1)
     adoption.take_over(
         station.db, station.root, station.places, code=code, name="anna", password=PASSWORD, address=HERE
     )
     assert items(station.db) == before
-    assert not list(station.places.data.glob(f"{adoption.SCRATCH}*"))
+    assert not recovery.taking_over(station.places).exists()
     with station.db.writing() as session:
         sign_ins.sign_in(session, "Ben", PASSWORD + " too", HERE, "")
         assert sum(session.scalars(select(MediaMonth.count))) == 12
@@ -160,6 +161,41 @@ def test_nobody_moves_in_without_the_label_and_an_admins_password(station: Stati
     assert identity.load(station.places).former == ()
 
 
+def test_a_drive_is_read_once_however_often_somebody_mistypes(
+    station: Station, family: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = a_new_box(station)
+    here = (station.db, station.root, station.places)
+    read: list[list[str]] = []
+    fetch = earlier._fetch
+
+    def counted(places: Places, tags: list[str], target: Path) -> str:
+        read.append(sorted(tags))
+        return fetch(places, tags, target)
+
+    monkeypatch.setattr(earlier, "_fetch", counted)
+    adoption.look(*here, code, HERE)
+    for _ in range(2):
+        with pytest.raises(Invalid):
+            adoption.take_over(*here, code=code, name="Anna", password="guess", address=HERE)
+    assert read == [["COLD-1", "HOT-1"]]
+    station.loops.pull("cold")
+    station.look()
+    adoption.look(*here, code, HERE)
+    station.loops.plug("cold")
+    station.look()
+    assert adoption.look(*here, code, HERE).people == ("Anna", "Ben")
+    assert read == [["COLD-1", "HOT-1"], ["HOT-1"], ["COLD-1", "HOT-1"]]
+    with station.db.writing() as session:  # somebody else made it a new station meanwhile
+        people.claim(session, identity.load(station.places), code, "Carla", PASSWORD, HERE)
+    with pytest.raises(people.AlreadyClaimed):
+        adoption._pour(recovery.taking_over(station.places) / "everpx.db", station.db.path, None)
+    recovery.remember_owner(station.places)
+    assert not recovery.taking_over(station.places).exists()
+    with station.db.reading() as session:
+        assert session.scalars(select(User.name)).all() == ["Carla"]
+
+
 def test_a_damaged_copy_is_told_and_another_drive_serves(station: Station, family: Pair) -> None:
     copy = family.top / STATION_COPY / "everpx.db"
     content = bytearray(copy.read_bytes())
@@ -168,7 +204,7 @@ def test_a_damaged_copy_is_told_and_another_drive_serves(station: Station, famil
     code = a_new_box(station)
     station.loops.pull("cold")
     station.look()
-    with pytest.raises(adoption.DamagedCopies):
+    with pytest.raises(earlier.DamagedCopies):
         adoption.look(station.db, station.root, station.places, code, HERE)
     station.loops.plug("cold")
     station.look()
@@ -190,7 +226,7 @@ def test_with_every_copy_damaged_all_is_found_on_the_drives_themselves(station: 
     station.root("drives.unmount", {"tag": "COLD-1"})
     code = a_new_box(station)
     here = (station.db, station.root, station.places)
-    with pytest.raises(adoption.DamagedCopies):
+    with pytest.raises(earlier.DamagedCopies):
         adoption.look(*here, code, HERE)
 
     anew.begin_anew(*here, code=code, name="Anna", password=PASSWORD, address=HERE)
@@ -244,6 +280,6 @@ def waiting(station: Station) -> Job:
 
 def test_a_new_box_without_such_a_drive_says_so(station: Station, quick_passwords: None) -> None:
     code = a_new_box(station)
-    with pytest.raises(adoption.NothingToTakeOver):
+    with pytest.raises(earlier.NothingToTakeOver):
         adoption.look(station.db, station.root, station.places, code, HERE)
-    assert not list(Path(station.places.data).glob("taking-over-*"))
+    assert not recovery.taking_over(station.places).exists()
