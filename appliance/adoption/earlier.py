@@ -137,6 +137,7 @@ def _fetch(places: Places, tags: list[str], target: Path) -> str:
 
 
 def household_of(station_id: str, copy: Path) -> Household:
+    """Who lives there, by a copy of its database."""
     with closing(sqlite3.connect(copy)) as rows:
         people = rows.execute("select name, role from \"user\" where state = 'ACTIVE' order by id").fetchall()
         (photos,) = rows.execute("select coalesce(sum(count), 0) from media_month").fetchone()
