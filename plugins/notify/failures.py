@@ -1,12 +1,17 @@
 """Why a message did not arrive, in words, and whether trying again soon could help."""
 
+import logging
 import ssl
 import threading
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from appliance.words import N_, Message
 from plugins.notify.reach import Inside
+
+log = logging.getLogger("everpx.notify")
 
 
 class NotDelivered(Exception):
@@ -20,7 +25,7 @@ class NotDelivered(Exception):
 def of_network(error: OSError, host: str) -> NotDelivered:
     """What a failed connection means."""
     if isinstance(error, Inside):
-        template = N_("{host} is a place in the home network. Only an admin may have messages sent there.")
+        template = N_("{host} is a place where no messages are sent. Into the home network only an admin may.")
         return NotDelivered(template, slow=True, host=host)
     if isinstance(error, ssl.SSLCertVerificationError):
         return NotDelivered(N_("{host} could not prove who it is (its certificate). Nothing was sent."), host=host)
@@ -56,13 +61,20 @@ def within(seconds: float, work: Callable[[], None], host: str) -> None:
             ended.append(None)
         except NotDelivered as error:
             ended.append(error)
+        except Exception as error:  # noqa: BLE001  # others' code: one message must not hold up all that come after it
+            log.error("a message could not be made: %s", _where(error))
+            ended.append(NotDelivered(N_("The station could not send this. The fault is its own."), slow=True))
         finally:
             over.set()
 
     threading.Thread(target=run, name=f"message to {host}", daemon=True).start()
     if not over.wait(seconds):
         raise NotDelivered(N_("{host} does not answer in time."), host=host)
-    if not ended:
-        raise RuntimeError("a bug while sending; the thread has said which")
-    if ended[0] is not None:
+    if ended and ended[0] is not None:
         raise ended[0]
+
+
+def _where(error: Exception) -> str:
+    """What and where; not what it says, which may hold a key."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {Path(last.filename).name}, line {last.lineno}"

@@ -15,7 +15,7 @@ from appliance.jobs.kinds import job_kind
 from appliance.jobs.progress import Progress
 from appliance.people.models import User, UserState
 from appliance.words import N_
-from plugins.notify import failures, heartbeat, letter, outbox, service, web
+from plugins.notify import failures, heartbeat, letter, outbox, reach, service, web
 from plugins.notify.failures import NotDelivered
 from plugins.notify.models import DeliveryState, NotifyChannel, NotifyDelivery, NotifyStation
 from plugins.notify.sending import WHOLE_WITHIN_S, Sender
@@ -111,6 +111,11 @@ def _wait(progress: Progress) -> bool:
     return True
 
 
+def _call(address: str) -> None:
+    with reach.outside(public_only=False):
+        web.call("GET", address)
+
+
 def _sign_of_life(progress: Progress) -> None:
     """Count the try, give the sign, note what came of it."""
     with progress.db.writing() as session:
@@ -126,7 +131,7 @@ def _sign_of_life(progress: Progress) -> None:
         try:
             if address is None:
                 raise NotDelivered(N_("The address was kept on another memory card. Enter it again."))
-            failures.within(WHOLE_WITHIN_S, lambda: web.call("GET", address), shown)
+            failures.within(WHOLE_WITHIN_S, lambda: _call(address), shown)
             problem = None
         except NotDelivered as error:
             problem = error.message

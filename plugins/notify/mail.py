@@ -4,15 +4,18 @@ Without encryption only where there is no password to lose.  A refusal that pass
 one that stays (5xx).
 """
 
+import base64
 import json
 import smtplib
 import socket
 import ssl
 from dataclasses import asdict, dataclass
+from email.headerregistry import Address
 from email.message import EmailMessage
-from email.utils import formataddr, formatdate
+from email.utils import formatdate
 
 from appliance.words import N_
+from plugins.notify.addresses import on_wire
 from plugins.notify.failures import NotDelivered, of_network
 from plugins.notify.writing import Written
 
@@ -46,8 +49,8 @@ class Server:
 def compose(server: Server, to: str, written: Written, message_id: str) -> EmailMessage:
     """The mail: plain text and HTML; nothing in it is loaded from anywhere."""
     mail = EmailMessage()
-    mail["From"] = formataddr((server.sender_name, server.sender))
-    mail["To"] = to
+    mail["From"] = Address(server.sender_name, addr_spec=on_wire(server.sender))
+    mail["To"] = Address(addr_spec=on_wire(to))
     mail["Subject"] = written.subject
     mail["Date"] = formatdate(localtime=False)
     mail["Message-ID"] = message_id  # the same at each try: a mailbox that got it already can tell
@@ -61,8 +64,7 @@ def send(server: Server, mail: EmailMessage) -> None:
     """Hand it over; the server has taken it when this returns.  Raises NotDelivered."""
     try:
         with _connected(server) as smtp:
-            if server.user:
-                smtp.login(server.user, server.password)
+            _sign_in(smtp, server)
             smtp.send_message(mail)
     except smtplib.SMTPException as error:
         raise _refused(error, server.host) from None
@@ -84,6 +86,21 @@ def _connected(server: Server) -> smtplib.SMTP:
     return smtp
 
 
+def _sign_in(smtp: smtplib.SMTP, server: Server) -> None:
+    if not server.user:
+        return
+    if (server.user + server.password).isascii():
+        smtp.login(server.user, server.password)
+        return
+    smtp.ehlo_or_helo_if_needed()  # smtplib knows ASCII only; SASL's PLAIN is UTF-8 (RFC 4616)
+    if "PLAIN" not in smtp.esmtp_features.get("auth", "").upper().split():
+        raise smtplib.SMTPNotSupportedError("no PLAIN")
+    given = base64.b64encode(f"\0{server.user}\0{server.password}".encode()).decode()
+    code, answer = smtp.docmd("AUTH", f"PLAIN {given}")
+    if code not in (235, 503):
+        raise smtplib.SMTPAuthenticationError(code, answer)
+
+
 def _trusted(server: Server) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if server.certificate:
@@ -93,7 +110,7 @@ def _trusted(server: Server) -> ssl.SSLContext:
 
 def _refused(error: smtplib.SMTPException, host: str) -> NotDelivered:
     """What the server's no means."""
-    if isinstance(error, smtplib.SMTPAuthenticationError):
+    if isinstance(error, smtplib.SMTPAuthenticationError) and error.smtp_code >= 500:
         return NotDelivered(N_("{host} does not accept the user name or the password."), slow=True, host=host)
     if isinstance(error, smtplib.SMTPNotSupportedError):
         template = N_("{host} does not offer encryption, or no sign-in. Nothing was sent.")

@@ -12,7 +12,7 @@ from plugins.notify import failures, mail, reach, web, writing
 from plugins.notify.failures import NotDelivered
 from plugins.notify.models import NotifyStation
 from plugins.notify.outbox import Envelope
-from plugins.notify.service import PURPOSE
+from plugins.notify.service import LANGUAGE, PURPOSE
 from plugins.notify.texts import Text
 
 WHOLE_WITHIN_S = 60.0  # one delivery, whatever the other side does
@@ -32,12 +32,13 @@ class Sender:
         if stored is None:
             raise NotDelivered(N_("The address was kept on another memory card. Enter it again."), slow=True)
         given: dict[str, str] = json.loads(stored)
-        text, speaker = Text.from_json(envelope.delivery.content), Speaker(envelope.user.language)
+        speaker = Speaker(envelope.user.language or given.get(LANGUAGE, ""))
+        text = Text.from_json(envelope.delivery.content)
         member = envelope.user.role is not Role.ADMIN
 
         def work() -> None:
             # the station's own mail server may stand at home: an admin named it
-            with reach.public_only(member and envelope.channel.kind != "mail"):
+            with reach.outside(public_only=member and envelope.channel.kind != "mail"):
                 self._hand_over(envelope, given, text, speaker)
 
         failures.within(WHOLE_WITHIN_S, work, envelope.channel.shown)
@@ -73,9 +74,9 @@ class Sender:
         """The JSON of a webhook; README.md documents it."""
         parts = [
             {
-                "head": speaker.say(part.head) if part.head else "",
-                "lines": [speaker.say(line) for line in part.lines],
-                "hint": speaker.say(part.hint) if part.hint else "",
+                "head": writing.say(speaker, part.head) if part.head else "",
+                "lines": [writing.say(speaker, line) for line in part.lines],
+                "hint": writing.say(speaker, part.hint) if part.hint else "",
             }
             for part in text.parts
         ]
@@ -83,6 +84,6 @@ class Sender:
             "station": self.station_id,
             "kind": envelope.delivery.kind.value,
             "severity": envelope.delivery.severity.value,
-            "subject": speaker.say(text.subject),
+            "subject": writing.say(speaker, text.subject),
             "parts": parts,
         }

@@ -1,9 +1,7 @@
-"""What the pages do: a person's channels and rules, the station's mail server and sign of life."""
+"""What a person does: their channels, their rules, and what they were sent."""
 
 import json
-import ssl
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -19,26 +17,23 @@ from appliance.people.models import Role, User
 from appliance.places import Places
 from appliance.words import N_, Message
 from plugins.notify import outbox, reach, texts, ways
-from plugins.notify.heartbeat import STATION
 from plugins.notify.models import (
     DeliveryKind,
     DeliveryState,
     NotifyChannel,
     NotifyDelivery,
     NotifyRules,
-    NotifyStation,
 )
 from plugins.notify.quiet import clock
 from plugins.notify.ways import WAYS, Way
 
 if TYPE_CHECKING:
-    from plugins.notify.mail import Server
+    pass
 
 PURPOSE = "messages"
+LANGUAGE = "language"  # kept with the form's fields
 MOST_CHANNELS = 10
 REMIND = (0, 3, 7, 14, 30)
-SIGNAL_HOURS = (1, 3, 6, 12, 24)
-SECURITIES = ("tls", "starttls", "plain")
 
 
 def channels(session: Session, user_id: int) -> Sequence[NotifyChannel]:
@@ -78,9 +73,19 @@ def given_of(places: Places, channel: NotifyChannel) -> dict[str, str]:
 
 
 def save(
-    session: Session, places: Places, by: By, user: User, way: Way, form: Mapping[str, str], channel_id: int | None
+    session: Session,
+    places: Places,
+    by: By,
+    user: User,
+    way: Way,
+    form: Mapping[str, str],
+    channel_id: int | None,
+    language: str = "",
 ) -> NotifyChannel:
-    """Add a channel or change one.  Raises Invalid with every problem.  The audit log hears of no address."""
+    """Add a channel or change one.  Raises Invalid with every problem.  The audit log hears of no address.
+
+    ``language``: what the person reads here; counts for messages as long as they have not chosen one.
+    """
     row = channel_of(session, user, channel_id) if channel_id else None
     if row is None and len(channels(session, user.id)) >= MOST_CHANNELS:
         raise Invalid({"": N_("There are too many already. Remove one that you do not need.")})
@@ -89,12 +94,14 @@ def save(
     if row is None:
         row = NotifyChannel(user_id=user.id, kind=way.name)
         session.add(row)
-    row.shown, row.sealed = ways.shown(way, given)[:200], sealed.seal(places, PURPOSE, json.dumps(given))
+    row.shown = ways.shown(way, given)[:200]
+    row.sealed = sealed.seal(places, PURPOSE, json.dumps(given | {LANGUAGE: language}))
     row.least = _severity(form.get("least", ""))
     row.solved, row.letter = "solved" in form, "letter" in form
     row.failing = row.problem = None
     session.flush()
-    _note(session, by, N_("{name} chose how to be told ({way})."), name=user.name, way=Message(way.title))
+    outbox.hurry(session, row, now())
+    note(session, by, N_("{name} chose how to be told ({way})."), name=user.name, way=Message(way.title))
     outbox.queue(session)  # what is open now is told there as well
     return row
 
@@ -118,14 +125,24 @@ def remove(session: Session, by: By, user: User, channel_id: int) -> None:
     row = channel_of(session, user, channel_id)
     way = Message(WAYS[row.kind].title)
     session.delete(row)
-    _note(session, by, N_("{name} is no longer told by {way}."), name=user.name, way=way)
+    note(session, by, N_("{name} is no longer told by {way}."), name=user.name, way=way)
 
 
-def test(session: Session, user: User, channel_id: int) -> None:
-    """Send a test message; the page shows what becomes of it."""
-    row = channel_of(session, user, channel_id)
-    _post(session, row, DeliveryKind.TEST, f"{now():%Y%m%d%H%M%S%f}", texts.trial())
+def test(session: Session, user: User, channel_id: int) -> NotifyDelivery:
+    """Send a test message; the page shows what becomes of it.  One that waits is tried now, instead of a second."""
+    row, moment = channel_of(session, user, channel_id), now()
+    waiting = session.scalars(
+        select(NotifyDelivery).where(
+            NotifyDelivery.channel_id == row.id,
+            NotifyDelivery.kind == DeliveryKind.TEST,
+            NotifyDelivery.state == DeliveryState.WAITING,
+        )
+    ).first()
+    if waiting is None:
+        waiting = _post(session, row, DeliveryKind.TEST, f"{moment:%Y%m%d%H%M%S%f}", texts.trial())
+    waiting.next_try = moment
     outbox.queue(session, asked_by=user.id)
+    return waiting
 
 
 def post_letter(session: Session, channel: NotifyChannel, text: texts.Text, key: str) -> bool:
@@ -139,25 +156,33 @@ def post_letter(session: Session, channel: NotifyChannel, text: texts.Text, key:
     return True
 
 
-def _post(session: Session, channel: NotifyChannel, kind: DeliveryKind, key: str, text: texts.Text) -> None:
-    session.add(NotifyDelivery(channel_id=channel.id, kind=kind, key=key, content=text.as_json()))
+def _post(session: Session, channel: NotifyChannel, kind: DeliveryKind, key: str, text: texts.Text) -> NotifyDelivery:
+    row = NotifyDelivery(channel_id=channel.id, kind=kind, key=key, content=text.as_json())
+    session.add(row)
     session.flush()
+    return row
 
 
-def deliveries(session: Session, user_id: int, most: int = 20) -> Sequence[NotifyDelivery]:
-    """What a person was sent, the newest first."""
-    return session.scalars(
+def deliveries(session: Session, user_id: int, most: int = 20, before: int | None = None) -> Sequence[NotifyDelivery]:
+    """What a person was sent, the newest first; ``before`` is the id of the last one already seen."""
+    wanted = (
         select(NotifyDelivery)
         .join(NotifyChannel, NotifyChannel.id == NotifyDelivery.channel_id)
         .where(NotifyChannel.user_id == user_id, NotifyDelivery.state != DeliveryState.DROPPED)
         .order_by(NotifyDelivery.id.desc())
         .limit(most)
-    ).all()
+    )
+    return session.scalars(wanted if before is None else wanted.where(NotifyDelivery.id < before)).all()
 
 
-def rules_of(session: Session, user_id: int) -> NotifyRules:
-    """A person's rules, or the defaults."""
-    return session.get(NotifyRules, user_id) or outbox.default_rules(user_id)
+def again(session: Session, user: User, delivery_id: int) -> NotifyDelivery:
+    """Send once more what did not arrive.  Raises NotFound for somebody else's."""
+    row = session.get(NotifyDelivery, delivery_id)
+    if row is None:
+        raise NotFound(what="message")
+    channel_of(session, user, row.channel_id)
+    outbox.again(session, row, now())
+    return row
 
 
 def save_rules(session: Session, user: User, form: Mapping[str, str]) -> None:
@@ -181,100 +206,6 @@ def save_rules(session: Session, user: User, form: Mapping[str, str]) -> None:
     session.add(row)
 
 
-def station_row(session: Session) -> NotifyStation | None:
-    """What the station sends with, if an admin has entered anything."""
-    return session.get(NotifyStation, STATION)
-
-
-def mail_server(session: Session, places: Places) -> "Server | None":
-    """The mail server, None when there is none or it was sealed on another card."""
-    from plugins.notify.mail import Server
-
-    row = station_row(session)
-    stored = sealed.unseal(places, PURPOSE, row.mail) if row and row.mail else None
-    return Server.from_text(stored) if stored else None
-
-
-def save_mail(session: Session, places: Places, by: By, form: Mapping[str, str]) -> None:
-    """The station's mail server; an empty host removes it.  Raises Invalid with every problem."""
-    row = _row(session)
-    if not form.get("host", "").strip():
-        row.mail, row.mail_shown = None, ""
-        _note(session, by, N_("The station has no mail server any more."))
-        return
-    server = _server(form, mail_server(session, places))
-    row.mail, row.mail_shown = sealed.seal(places, PURPOSE, server.as_text()), f"{server.host}:{server.port}"
-    _note(session, by, N_("The station sends mail through {host}."), host=server.host)
-
-
-def _server(form: Mapping[str, str], before: "Server | None") -> "Server":
-    from plugins.notify.mail import Server
-
-    typed = {name: form.get(name, "").strip() for name in ("host", "port", "security", "user", "sender", "sender_name")}
-    problems: dict[str, Message | str] = {}
-    if not typed["host"].isprintable() or any(c in typed["host"] for c in " /@") or len(typed["host"]) > 253:
-        problems["host"] = N_("Write a name like mail.example.org.")
-    if not (typed["port"].isascii() and typed["port"].isdigit() and 0 < int(typed["port"][:6]) < 65536):
-        problems["port"] = N_("A port is a number from 1 to 65535.")
-    if typed["security"] not in SECURITIES:
-        problems["security"] = N_("Choose one of the listed values.")
-    if not ways.MAIL.fullmatch(typed["sender"]):
-        problems["sender"] = N_("Write an address like anna@example.org.")
-    if not all(typed[name].isprintable() and len(typed[name]) <= 200 for name in ("user", "sender_name")):
-        problems["sender_name"] = N_("This cannot be right.")
-    password = form.get("password", "")
-    if before and not password and (before.host, before.user) == (typed["host"], typed["user"]):
-        password = before.password  # never sent to another host than the one it was typed for
-    if typed["security"] == "plain" and (typed["user"] or password):
-        problems["security"] = N_("Without encryption the password could be read on its way. Choose an encryption.")
-    certificate = form.get("certificate", "").strip()
-    if certificate and not _is_certificate(certificate):
-        problems["certificate"] = N_("This is no certificate. It begins with -----BEGIN CERTIFICATE-----.")
-    if problems:
-        raise Invalid(problems)
-    made = Server(password=password, certificate=certificate, **{k: v for k, v in typed.items() if k != "port"}, port=0)
-    return replace(made, port=int(typed["port"]), sender_name=typed["sender_name"] or "Everpx")
-
-
-def _is_certificate(text: str) -> bool:
-    try:
-        ssl.create_default_context().load_verify_locations(cadata=text)
-    except (ssl.SSLError, ValueError):
-        return False
-    return True
-
-
-def save_signal(session: Session, places: Places, by: By, form: Mapping[str, str]) -> None:
-    """The sign of life; an empty address keeps the one there is, ``stop`` removes it.  Raises Invalid."""
-    row, address = _row(session), form.get("signal", "").strip()
-    if "stop" in form:
-        row.signal, row.signal_shown, row.signal_problem, row.signal_failing = None, "", None, None
-        _note(session, by, N_("The station gives no sign of life any more."))
-        return
-    problems: dict[str, Message | str] = {}
-    if form.get("signal_hours", "") not in map(str, SIGNAL_HOURS):
-        problems["signal_hours"] = N_("Choose one of the listed values.")
-    if address and (wrong := ways.web_problem(address)):
-        problems["signal"] = wrong
-    if not address and row.signal is None:
-        problems["signal"] = N_("This is needed.")
-    if problems:
-        raise Invalid(problems)
-    row.signal_hours = int(form["signal_hours"])
-    if address:
-        row.signal, row.signal_shown = sealed.seal(places, PURPOSE, address), urlsplit(address).hostname or ""
-    row.signal_tried = row.signal_problem = row.signal_failing = None
-    _note(session, by, N_("The station gives a sign of life to {host}."), host=row.signal_shown)
-    outbox.queue(session)
-
-
-def _row(session: Session) -> NotifyStation:
-    row = session.get(NotifyStation, STATION)
-    if row is None:
-        row = NotifyStation(id=STATION, mail_shown="", signal_shown="", signal_hours=6)
-        session.add(row)
-    return row
-
-
-def _note(session: Session, by: By, template: str, **fields: Any) -> None:
+def note(session: Session, by: By, template: str, **fields: Any) -> None:
+    """For the audit log; it hears of no address and no secret."""
     events.record(session, "messages.changed", template, actor_id=by.user_id, address=by.address, **fields)

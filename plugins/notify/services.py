@@ -25,9 +25,8 @@ def address_of(way: str, given: Mapping[str, str], severity: Severity) -> str:
         scheme = "ntfys" if parts.scheme == "https" else "ntfy"
         who = f"{quote(given['token'], safe='')}@" if given.get("token") else ""
         auth = "&auth=token" if who else ""
-        at = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
         topic = quote(given["topic"], safe="")
-        return f"{scheme}://{who}{at}/{topic}?mode=private&priority={PRIORITY[severity]}&redirect=no&{TIMES}{auth}"
+        return f"{scheme}://{who}{parts.netloc}/{topic}?mode=private&priority={PRIORITY[severity]}&redirect=no&{TIMES}{auth}"
     if way == "telegram":
         return f"tgram://{given['token']}/{quote(given['chat'], safe='@-')}/?redirect=no&{TIMES}"
     return given["address"]
@@ -41,6 +40,7 @@ def send(way: str, given: Mapping[str, str], severity: Severity, subject: str, b
     log = logging.getLogger("apprise")
     log.handlers, log.propagate = [heard], False
     log.setLevel(logging.WARNING)
+    logging.getLogger("urllib3").propagate = False  # what it complains about it names by address, key and all
     asset = apprise.AppriseAsset(async_mode=False, app_id="Everpx", app_desc="Everpx", http_redirects=False)
     service = apprise.Apprise.instantiate(address_of(way, given, severity), asset=asset, suppress_exceptions=True)
     host = _host(way, given)

@@ -12,7 +12,7 @@ from appliance.words import N_
 from console.access import admin_only, by
 from console.shell import done, problems_of, show
 from console.station import station
-from plugins.notify import heartbeat, service
+from plugins.notify import heartbeat, whole_station
 
 SECURITY = {
     "starttls": N_("Encrypted after a first word (STARTTLS, usually port 587)"),
@@ -38,7 +38,7 @@ def page() -> ResponseReturnValue:
 def _page(typed: Mapping[str, str], problems: dict[str, str], status: int) -> ResponseReturnValue:
     here = station()
     with here.db.reading() as session:
-        row, server = service.station_row(session), service.mail_server(session, here.places)
+        row, server = whole_station.station_row(session), whole_station.mail_server(session, here.places)
         why = heartbeat.not_well(session)
     mail: dict[str, Any] = dict(FIRST)
     if server is not None:
@@ -53,7 +53,7 @@ def _page(typed: Mapping[str, str], problems: dict[str, str], status: int) -> Re
         has_password=bool(server and server.password),
         lost=bool(row and row.mail and server is None),
         hours=typed.get("signal_hours") or str(row.signal_hours if row else 6),
-        every=service.SIGNAL_HOURS,
+        every=whole_station.SIGNAL_HOURS,
         security=SECURITY,
         problems=problems,
         why=why,
@@ -63,13 +63,13 @@ def _page(typed: Mapping[str, str], problems: dict[str, str], status: int) -> Re
 @admin_only
 def save_mail() -> ResponseReturnValue:
     """Keep the mail server."""
-    return _save(service.save_mail)
+    return _save(whole_station.save_mail)
 
 
 @admin_only
 def save_signal() -> ResponseReturnValue:
     """Keep the sign of life, or end it."""
-    return _save(service.save_signal)
+    return _save(whole_station.save_signal)
 
 
 def _save(save: Any) -> ResponseReturnValue:

@@ -18,7 +18,7 @@ from console.access import by, me, signed_in
 from console.shell import done, not_done, problems_of, show
 from console.station import station
 from plugins.notify import letter as letters
-from plugins.notify import outbox, service, station_pages, ways
+from plugins.notify import outbox, service, station_pages, ways, whole_station
 from plugins.notify.calendar import LOCK
 from plugins.notify.models import DeliveryState, NotifyChannel, NotifyDelivery
 from plugins.notify.texts import Text
@@ -41,10 +41,10 @@ def page() -> ResponseReturnValue:
 
 def _page(typed: Mapping[str, str], problems: dict[str, str], status: int) -> ResponseReturnValue:
     with station().db.reading() as session:
-        rules = service.rules_of(session, me().id)
+        rules = outbox.rules_of(session, me().id)
         sent = service.deliveries(session, me().id)
         rows = service.channels(session, me().id)
-        mail_missing = not (service.station_row(session) and service.station_row(session).mail_shown)  # type: ignore[union-attr]
+        mail_missing = not (whole_station.station_row(session) and whole_station.station_row(session).mail_shown)  # type: ignore[union-attr]
         context: dict[str, Any] = {
             "channels": [(row, _state(session, row, sent)) for row in rows],
             "sent": [(delivery, Text.from_json(delivery.content).subject) for delivery in sent],
@@ -71,7 +71,7 @@ def _state(session: Session, channel: NotifyChannel, sent: Any) -> dict[str, Any
     newest: NotifyDelivery | None = next((d for d in sent if d.channel_id == channel.id), None)
     held = None
     if newest is not None and newest.state is DeliveryState.WAITING:
-        held = outbox.held_until(session, newest, channel.user_id, schedule.zone(session), now())
+        held = outbox.held_until(session, newest, channel, schedule.zone(session), now())
     return {"newest": newest, "held": held}
 
 
@@ -142,7 +142,7 @@ def _form(
     way: ways.Way, row: NotifyChannel | None, typed: Mapping[str, str], problems: dict[str, str], status: int
 ) -> ResponseReturnValue:
     with station().db.reading() as session:
-        found = service.station_row(session)
+        found = whole_station.station_row(session)
     missing = way.name == "mail" and not (found and found.mail_shown)
     return show(
         "notify/channel.html",

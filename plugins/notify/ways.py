@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from appliance.errors import Invalid
 from appliance.words import N_, Message
+from plugins.notify.addresses import is_mail
 
-MAIL = re.compile(r"[^@\s,;<>\"\\]{1,64}@[^@\s,;<>\"\\]{1,253}")
 TOPIC = re.compile(r"[A-Za-z0-9_-]{1,64}")
 BOT = re.compile(r"[0-9]{6,12}:[A-Za-z0-9_-]{30,50}")
 CHAT = re.compile(r"-?[0-9]{3,20}|@[A-Za-z][A-Za-z0-9_]{4,31}")
@@ -43,6 +43,7 @@ class Way:
     icon: str
     fields: tuple[Field, ...]
     admin: bool = False
+    wakes: bool = True  # somebody may be asleep at the other end
 
 
 WAYS = {
@@ -86,6 +87,7 @@ WAYS = {
                 Field("secret", N_("Secret for the signature"), N_("16 characters or more; make one up."), secret=True),
             ),
             admin=True,
+            wakes=False,
         ),
         Way(
             "other",
@@ -126,9 +128,21 @@ def web_problem(text: str) -> str:
     try:
         parts = urlsplit(text)
         good = parts.scheme in ("https", "http") and parts.hostname and not parts.username and parts.port != 0
+        good = good and text.isprintable() and " " not in text and len(text) <= LONGEST
     except ValueError:
         good = False
     return "" if good else N_("Write an address like https://example.org.")
+
+
+def _server_problem(text: str) -> str:
+    """The same, of a server without anything behind it."""
+    parts = urlsplit(text) if not web_problem(text) else None
+    bare = parts and parts.path in ("", "/") and not parts.query and not parts.fragment
+    return "" if bare else N_("Write only the server, like https://ntfy.sh.")
+
+
+def _mail_problem(text: str) -> str:
+    return "" if is_mail(text) else N_("Write an address like anna@example.org.")
 
 
 def _like(pattern: re.Pattern[str], otherwise: str) -> "Rule":
@@ -141,8 +155,8 @@ def _anything(text: str) -> str:
 
 Rule = Callable[[str], str]
 RULES: dict[tuple[str, str], Rule] = {
-    ("mail", "address"): _like(MAIL, N_("Write an address like anna@example.org.")),
-    ("ntfy", "server"): web_problem,
+    ("mail", "address"): _mail_problem,
+    ("ntfy", "server"): _server_problem,
     ("ntfy", "topic"): _like(TOPIC, N_("Use up to 64 letters, digits, - and _.")),
     ("telegram", "token"): _like(BOT, N_("A bot’s token has digits, a colon and some 35 letters.")),
     ("telegram", "chat"): _like(CHAT, N_("Enter a number, or the name of a channel like @family.")),

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from appliance.db import now
 from appliance.words import N_
@@ -44,7 +44,7 @@ def call(method: str, address: str, body: bytes = b"", headers: Mapping[str, str
     parts = urlsplit(address)
     host = parts.hostname or ""
     encrypted = parts.scheme == "https"
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe="/?%:=&+,;@!$'()*~[]")
     connection = (
         http.client.HTTPSConnection(host, parts.port, timeout=ANSWER_WITHIN_S, context=ssl.create_default_context())
         if encrypted

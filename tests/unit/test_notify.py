@@ -17,8 +17,8 @@ from appliance.people.models import Role, User
 from appliance.places import Places
 from appliance.words import Message
 from console.translations.speaking import Speaker
-from plugins.notify import letter, outbox, reach, service, writing
-from plugins.notify.models import DeliveryState, NotifyDelivery, NotifyTold
+from plugins.notify import letter, outbox, reach, service, whole_station, writing
+from plugins.notify.models import DeliveryState, NotifyDelivery, NotifyRules, NotifyTold
 from plugins.notify.quiet import quiet_until
 from plugins.notify.ways import WAYS
 from tests.callers import PASSWORD
@@ -30,7 +30,9 @@ BERLIN = ZoneInfo("Europe/Berlin")
 def anna(db: Database, places: Places, quick_passwords: None) -> User:
     identity.create(places)
     with db.writing() as session:
-        return people.add(session, By(), name="Anna", password=PASSWORD, role=Role.ADMIN)
+        user = people.add(session, By(), name="Anna", password=PASSWORD, role=Role.ADMIN)
+        session.add(NotifyRules(user_id=user.id))  # told at any hour: tests run at night as well
+        return user
 
 
 def add(db: Database, places: Places, user: User) -> int:
@@ -162,12 +164,13 @@ def test_nothing_secret_is_kept_in_the_clear(db: Database, places: Places, anna:
 
 def test_a_password_is_not_kept_for_another_host(db: Database, places: Places, anna: User) -> None:
     form = {"host": "a.example.org", "port": "587", "security": "starttls", "user": "box", "password": "p"}
+    form |= {"sender": "a@example.org"}
     with db.writing() as session:
-        service.save_mail(session, places, By(), form | {"sender": "a@example.org"})
-        service.save_mail(session, places, By(), form | {"sender": "b@example.org", "password": ""})
-        assert service.mail_server(session, places).password == "p"  # type: ignore[union-attr]
-        service.save_mail(session, places, By(), form | {"sender": "b@example.org", "password": "", "host": "b.org"})
-        assert service.mail_server(session, places).password == ""  # type: ignore[union-attr]
+        whole_station.save_mail(session, places, By(), form)
+        whole_station.save_mail(session, places, By(), form | {"sender": "b@example.org", "password": ""})
+        assert whole_station.mail_server(session, places).password == "p"  # type: ignore[union-attr]
+        whole_station.save_mail(session, places, By(), form | {"password": "", "host": "b.org"})
+        assert whole_station.mail_server(session, places).password == ""  # type: ignore[union-attr]
 
 
 def test_the_letter_is_written_in_the_persons_language(db: Database, places: Places, anna: User) -> None:

@@ -1,0 +1,1 @@
+"""Messages, on the wire: real mail servers, real web servers."""
