@@ -50,7 +50,8 @@ def of_status(status: int, host: str) -> NotDelivered:
 def within(seconds: float, work: Callable[[], None], host: str) -> None:
     """Do it, or give up after so long, also with a server that says one letter a minute.  Raises NotDelivered.
 
-    The thread is left behind and ends with the process, which lives for one round of sending.
+    The thread is left behind and ends with the process, which lives for one round of sending.  What it did not foresee
+    (a hundred services, by others' code) becomes a refusal as well: one message must not hold up all that come after.
     """
     ended: list[NotDelivered | None] = []
     over = threading.Event()
@@ -61,20 +62,21 @@ def within(seconds: float, work: Callable[[], None], host: str) -> None:
             ended.append(None)
         except NotDelivered as error:
             ended.append(error)
-        except Exception as error:  # noqa: BLE001  # others' code: one message must not hold up all that come after it
-            log.error("a message could not be made: %s", _where(error))
-            ended.append(NotDelivered(N_("The station could not send this. The fault is its own."), slow=True))
         finally:
             over.set()
 
-    threading.Thread(target=run, name=f"message to {host}", daemon=True).start()
+    threading.excepthook = _say_where
+    threading.Thread(target=run, name="a message", daemon=True).start()
     if not over.wait(seconds):
         raise NotDelivered(N_("{host} does not answer in time."), host=host)
-    if ended and ended[0] is not None:
+    if not ended:
+        raise NotDelivered(N_("The station could not send this. The fault is its own."), slow=True)
+    if ended[0] is not None:
         raise ended[0]
 
 
-def _where(error: Exception) -> str:
+def _say_where(failed: threading.ExceptHookArgs) -> None:
     """What and where; not what it says, which may hold a key."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} in {Path(last.filename).name}, line {last.lineno}"
+    last = traceback.extract_tb(failed.exc_traceback)[-1]
+    name = failed.thread.name if failed.thread else "a thread"
+    log.error("%s failed: %s in %s, line %s", name, failed.exc_type.__name__, Path(last.filename).name, last.lineno)

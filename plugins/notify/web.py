@@ -45,10 +45,11 @@ def call(method: str, address: str, body: bytes = b"", headers: Mapping[str, str
     host = parts.hostname or ""
     encrypted = parts.scheme == "https"
     target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe="/?%:=&+,;@!$'()*~[]")
+    port = parts.port or (443 if encrypted else 80)  # said, or an IPv6 address is taken for a host and a port
     connection = (
-        http.client.HTTPSConnection(host, parts.port, timeout=ANSWER_WITHIN_S, context=ssl.create_default_context())
+        http.client.HTTPSConnection(host, port, timeout=ANSWER_WITHIN_S, context=ssl.create_default_context())
         if encrypted
-        else http.client.HTTPConnection(host, parts.port, timeout=ANSWER_WITHIN_S)
+        else http.client.HTTPConnection(host, port, timeout=ANSWER_WITHIN_S)
     )
     try:
         connection.request(method, target, body or None, {"User-Agent": AGENT, **(headers or {})})
