@@ -1,19 +1,21 @@
 #!/bin/sh
-# Run every test:  ./run-tests.sh [--fast]
+# Run every test:  ./run-tests.sh [--fast | --image]
 #
 # Installs what it needs, then: style, types, import contracts; the unit floor; the component floor (real
 # programs; what needs root is skipped without it); the browser floor.  --fast stops after the unit floor.
+# --image builds the arm64 image and starts it in a virtual machine, and does nothing else (root; docs/image.md says how long).
 # With CI set, a missing program is a failure instead of a skip.  Reports: build/tests/*.xml
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 cd "$here"
 . image/machine.sh
 
-fast=
+fast= image=
 case "${1:-}" in
 --fast) fast=1 ;;
+--image) image=1 ;;
 "") ;;
-*) stop "usage: ./run-tests.sh [--fast]" ;;
+*) stop "usage: ./run-tests.sh [--fast | --image]" ;;
 esac
 
 install_packages image/packages.txt tests/packages.txt
@@ -43,6 +45,16 @@ tests() {
     shift
     pytest "tests/$name" --junitxml "$reports/$name.xml" "$@"
 }
+
+if [ -n "$image" ]; then
+    install_packages tests/image-packages.txt
+    floor build ./build-image.sh --arch arm64
+    [ -n "$failed" ] || floor image tests image -p no:xdist
+    python tests/summary.py "$reports"
+    [ -z "$failed" ] || stop "Not good:$failed"
+    say "All good."
+    exit
+fi
 
 floor style ruff check .
 floor format ruff format --check .

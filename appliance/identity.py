@@ -2,13 +2,15 @@
 
 The claim code is 20 letters and digits without look-alikes (100 bit), printed on the label.  Only its hash is kept;
 100 random bits need no slow hash.  It is good for one claim: see ``people.claim``.
+
+The id is for people too: ``EPX-ABCD-EFGH-JKLM-42``, 60 random bits and two check digits (ISO 7064, MOD 97-10), so that
+one that was mistyped or misread is noticed.
 """
 
 import hashlib
 import hmac
 import json
 import secrets
-import uuid
 from dataclasses import dataclass
 
 from appliance.durable import write_atomically
@@ -16,6 +18,9 @@ from appliance.places import Places
 
 LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # 32 of them: 5 bit each, no 0/O, 1/I
 CODE_LENGTH = 20
+ID_START = "EPX"
+ID_LENGTH = 12
+ON_LABEL = "label"
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,25 @@ class Identity:
 def _hash(station_id: str, code: str) -> str:
     plain = "".join(c for c in code.upper() if c.isalnum())
     return hashlib.sha256(f"{station_id}:{plain}".encode()).hexdigest()
+
+
+def new_id() -> str:
+    """A fresh station id."""
+    letters = "".join(secrets.choice(LETTERS) for _ in range(ID_LENGTH))
+    groups = [letters[i : i + 4] for i in range(0, ID_LENGTH, 4)]
+    return "-".join([ID_START, *groups, f"{98 - _remainder(f'{ID_START}{letters}00'):02d}"])
+
+
+def is_id(text: str) -> bool:
+    """Whether this can be a station's id; false for one wrong letter and for two that were swapped."""
+    plain = "".join(c for c in text.upper() if c.isalnum())
+    shaped = plain.isascii() and plain.startswith(ID_START) and len(plain) == len(ID_START) + ID_LENGTH + 2
+    return shaped and plain[-2:].isdigit() and _remainder(plain) == 1
+
+
+def _remainder(text: str) -> int:
+    """Letters count 10 to 35, as in an IBAN."""
+    return int("".join(str(int(sign, 36)) for sign in text)) % 97
 
 
 def new_code() -> str:
@@ -65,12 +89,22 @@ def create(places: Places) -> str | None:
     """Write an identity if there is none; return the claim code then (the only time it is known), else None."""
     if places.identity.exists():
         return None
-    code, station_id = new_code(), str(uuid.uuid4())
+    code, station_id = new_code(), new_id()
     write_atomically(
         places.identity,
         json.dumps({"station_id": station_id, "claim_hash": _hash(station_id, code)}).encode(),
     )
     return code
+
+
+def labelled(station_id: str, code: str) -> dict[str, str]:
+    """What ``station.json`` says where the claim code stands on a label, and nowhere on the station."""
+    return {"station_id": station_id, "claim_hash": _hash(station_id, code), "code_on": ON_LABEL}
+
+
+def is_labelled(places: Places) -> bool:
+    """Whether the claim code stands on a label; such an identity is never replaced."""
+    return places.identity.exists() and json.loads(places.identity.read_text()).get("code_on") == ON_LABEL
 
 
 def secret_key(places: Places) -> bytes:

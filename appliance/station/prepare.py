@@ -18,7 +18,7 @@ from appliance.web import service as web
 
 
 def prepare(here: Places, claim_code: Path) -> str | None:
-    """Identity, database, front door; returns the claim code of a station that nobody has claimed yet."""
+    """Identity, database, front door; returns the claim code while nobody has claimed, if it is known here."""
     recovery.prepare(here)
     if not is_current(here.database):
         from appliance.db import migrate  # half a second that only a first start, or one after an upgrade, needs
@@ -32,8 +32,10 @@ def prepare(here: Places, claim_code: Path) -> str | None:
     return code
 
 
-def _code(here: Places, kept: Path) -> str:
-    """The claim code: kept by this launcher, as the label would; a lost one is replaced while nobody has claimed."""
+def _code(here: Places, kept: Path) -> str | None:
+    """The claim code, unless a label has it; a lost one is replaced while nobody has claimed."""
+    if identity.is_labelled(here):
+        return None
     if here.identity.exists() and kept.exists():
         return kept.read_text().strip()
     here.identity.unlink(missing_ok=True)
