@@ -46,14 +46,15 @@ def start(session: Session, places: Places) -> None:
 
 
 def start_previews(session: Session) -> None:
-    """Previews, when photos wait that the last run has not seen."""
+    """Previews, when photos wait that the last run cannot have seen: it takes the newest first."""
     waiting = Media.preview == PreviewState.WAITING
     if not session.scalar(select(exists().where(waiting))):
         return
     last = _last(session, Job.kind == PREVIEWS, now())
     if last is not None and now() - REST < last:
+        begun = session.scalar(select(func.max(Job.started)).where(Job.kind == PREVIEWS, Job.finished == last)) or last
         newest = session.scalar(select(StoredFile.added).join(Media).where(waiting).order_by(Media.id.desc()).limit(1))
-        if newest is None or newest < last:
+        if newest is None or newest < begun:
             return
     with contextlib.suppress(service.AlreadyRunning):
         service.start(session, PREVIEWS, title=Message(N_("Preparing previews")), lock=PREVIEWS)

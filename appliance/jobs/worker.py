@@ -37,6 +37,7 @@ SETTLE_S = 10.0  # a commit is heard of when it is written and seen when it is d
 LOOK_ANYWAY_S = 60.0  # a clock may be set, and not every filesystem tells
 TICK_EVERY_S = 30 * 60  # chores, when nothing else asked for them
 TICK_AGAIN_S = 60  # the least time between two ticks for the same reason
+AGAIN_S = {"previews": 15}  # photos arrive one by one, and somebody waits for their pictures
 TICK_LIMIT_S = 15 * 60  # a tick that takes longer hangs on a drive
 FIRST_SCAN_S = 10  # how long the start waits for the first list of drives
 STOP_S = 25  # how long jobs get to let go of their drives
@@ -47,7 +48,8 @@ NEVER = float("-inf")
 QUEUE = "select id, kind from job where state in ('WAITING', 'INTERRUPTED') and wish = 'RUN' order by id"
 STATE = "select state from job where id = ?"
 NEXT_DUE = "select min(next_due) from schedule where enabled"
-PREVIEWS_WAIT = "select exists(select 1 from media where preview = 'WAITING')"
+PREVIEWS_WAIT = """select exists(select 1 from media where preview = 'WAITING') and not exists(
+    select 1 from job where kind = 'library.previews' and state in ('WAITING', 'RUNNING', 'PAUSED', 'INTERRUPTED'))"""
 
 
 @dataclass
@@ -93,7 +95,7 @@ class Worker:
         self.failures: dict[int, int] = {}  # job id -> deaths in a row
         self.rest_until: dict[int, float] = {}  # job id -> when it may start again
         self.version = -1
-        self.stopping = self.drives_changed = False
+        self.stopping = self.drives_changed = self.previews_wait = False
         self.last_tick: dict[str, float] = {}  # reason -> when
         self.unsettled = 0  # ticks in a row that left a drive for the next
         self.again = math.inf  # when the next one is due for it
@@ -145,8 +147,9 @@ class Worker:
             self.version, self.seen = version, time.monotonic()
             self._start_jobs()
             (self.next_due,) = self.rows.execute(NEXT_DUE).fetchone()
-            if self.rows.execute(PREVIEWS_WAIT).fetchone()[0]:
-                self._tick("previews", "--standing")
+            self.previews_wait = bool(self.rows.execute(PREVIEWS_WAIT).fetchone()[0])
+        if self.previews_wait and self._tick("previews", "--standing"):
+            self.previews_wait = False  # until something else happens: their drive may not be here
         if not self._busy(CATCH_UP) and self.outside.rest() == 0:
             self._spawn([CATCH_UP], 0, CATCH_UP)
         if (self.drives_changed or time.monotonic() >= self.again) and not self._ticking():
@@ -167,7 +170,8 @@ class Worker:
         moment = time.monotonic()
         if self.seen < self.heard and moment - self.heard < GLANCE_FOR_S:
             return GLANCE_S
-        if self.children or self.rest_until or self.drives_changed or moment - max(self.heard, self.seen) < SETTLE_S:
+        waits = self.children or self.rest_until or self.drives_changed or self.previews_wait
+        if waits or moment - max(self.heard, self.seen) < SETTLE_S:
             return POLL_S
         if not self.commits.listen(self.here.data, WRITTEN | ONCE):
             return POLL_S
@@ -195,12 +199,13 @@ class Worker:
             self.rest_until.pop(job_id, None)
             self._spawn([*HEAD_STARTS.get(kind, ()), "appliance.jobs.runner", str(job_id)], job_id, lane)
 
-    def _tick(self, why: str, *flags: str) -> None:
+    def _tick(self, why: str, *flags: str) -> bool:
         """Start the chores, unless they are being done or were just done for this reason."""
-        if self._ticking() or time.monotonic() - self.last_tick.get(why, NEVER) < TICK_AGAIN_S:
-            return
+        if self._ticking() or time.monotonic() - self.last_tick.get(why, NEVER) < AGAIN_S.get(why, TICK_AGAIN_S):
+            return False
         self.last_tick[why] = time.monotonic()
         self._spawn(["appliance.jobs.tick", *flags], 0, "tick")
+        return True
 
     def _ticking(self) -> bool:
         return self._busy("tick")

@@ -33,28 +33,36 @@ SETTLE_S = 2.0  # somebody who gives one star gives another
 @job_kind("library.previews", N_("Preparing previews"), nice=15)
 def make_previews(progress: Progress) -> dict[str, Any]:
     """Make what is missing, the newest first.  Resumable: what is done is no longer waiting."""
-    with progress.db.reading() as session:
-        missing = select(func.count()).select_from(Media).where(Media.preview == PreviewState.WAITING)
-        total = session.scalar(missing) or 0
     done = ready = 0
-    before = NEWEST
     with Sandbox() as sandbox:
-        while True:
-            progress.step(N_("Preparing previews"), done, max(total, done), unit="photos")
-            with progress.db.reading() as session:
-                mounts = [mount for mount in hot_mounts(session, progress.places) if not mount.read_only]
-                batch = previews.waiting(session, [mount.drive_id for mount in mounts], before)
-            if not batch:
-                break
-            made = previews.make_all(sandbox, mounts, batch)
-            previews.record(progress.db, made)
-            if made:
-                progress.got_on()
-            before = batch[-1].media_id
-            done += len(made)
-            ready += sum(item.preview is not None for item in made)
+        while made := _preview_all(progress, sandbox, done):  # once more: others arrived meanwhile
+            done += made[0]
+            ready += made[1]
     locating.name_rest(progress)
     return {"made": ready, "without": done - ready, "cleared": uploads.clean(progress.db, progress.places)}
+
+
+def _preview_all(progress: Progress, sandbox: Sandbox, before: int) -> tuple[int, int] | None:
+    """All that wait now: how many were looked at, and got previews.  None when nothing could be done."""
+    with progress.db.reading() as session:
+        missing = select(func.count()).select_from(Media).where(Media.preview == PreviewState.WAITING)
+        total = before + (session.scalar(missing) or 0)
+    done = ready = 0
+    oldest = NEWEST
+    while True:
+        progress.step(N_("Preparing previews"), before + done, max(total, before + done), unit="photos")
+        with progress.db.reading() as session:
+            mounts = [mount for mount in hot_mounts(session, progress.places) if not mount.read_only]
+            batch = previews.waiting(session, [mount.drive_id for mount in mounts], oldest)
+        if not batch:
+            return (done, ready) if done else None
+        made = previews.make_all(sandbox, mounts, batch)
+        previews.record(progress.db, made)
+        if made:
+            progress.got_on()
+        oldest = batch[-1].media_id
+        done += len(made)
+        ready += sum(item.preview is not None for item in made)
 
 
 @job_kind("library.index", N_("Looking through the drives"), nice=10)

@@ -12,7 +12,8 @@ from typing import Any
 
 import psutil
 import pytest
-from sqlalchemy import select
+from PIL import Image
+from sqlalchemy import func, select
 
 from appliance import recovery
 from appliance.db import Database
@@ -21,9 +22,14 @@ from appliance.jobs import schedule, service
 from appliance.jobs import worker as worker_module
 from appliance.jobs.models import Job, JobState, Schedule, Wish
 from appliance.jobs.plan import Plan, Rhythm
+from appliance.library.arrivals import Arrival
+from appliance.library.ingest import Ingest
+from appliance.library.models import Media, PreviewState
 from appliance.places import Places
 from appliance.words import Message
 from tests import strangers_plugin
+from tests.hot_drive import hand_over, person
+from tests.unit.test_library_ingest import spooled
 
 pytestmark = pytest.mark.component
 
@@ -103,6 +109,24 @@ def test_a_job_starts_promptly_and_its_end_is_noted(worker: Running, tmp_path: P
     assert job.started is not None and (job.started - job.created).total_seconds() < 8  # 1 s on an idle machine
     assert job.result == {"counted": 3}
     assert (job.percent, job.pid, job.attempts, job.error_code) == (100, None, 0, None)
+
+
+def test_photos_that_come_one_after_the_other_all_get_their_previews(worker: Running, tmp_path: Path) -> None:
+    hot, anna = hand_over(worker.db, worker.places, tmp_path / "hot"), person(worker.db)
+    worker.until(lambda: "ready" in worker.log.read_text())
+
+    def send(number: int) -> None:
+        Image.new("RGB", (640, 480), (80 * number, 0, 0)).save(tmp_path / "photo.jpg")
+        photo = spooled(hot, (tmp_path / "photo.jpg").read_bytes())
+        Ingest(worker.db, worker.places).take(hot, photo, Arrival(anna.id, "Anna", f"{number}.jpg"))
+
+    def ready() -> int:
+        with worker.db.reading() as session:
+            return session.scalar(select(func.count(Media.id)).where(Media.preview == PreviewState.READY)) or 0
+
+    for number in range(3):  # the second comes when the first has just been looked after
+        send(number)
+        worker.until(lambda want=number + 1: ready() == want, 40)
 
 
 def test_a_killed_job_goes_on_where_it_was(worker: Running, tmp_path: Path) -> None:

@@ -40,11 +40,12 @@ def queued(db: Database) -> list[str]:
         return [job.kind for job in session.scalars(select(Job).where(Job.state.in_(ACTIVE)).order_by(Job.id))]
 
 
-def end(db: Database, ago: timedelta = timedelta()) -> None:
+def end(db: Database, ago: timedelta = timedelta(), took: timedelta = timedelta()) -> None:
     """Every job that waits is over, since ``ago``."""
     with db.writing() as session:
         for job in service.active(session):
             job.state, job.finished = JobState.DONE, now() - ago
+            job.started = job.finished - took
 
 
 def look(db: Database, places: Places) -> list[str]:
@@ -102,6 +103,17 @@ def test_photos_that_wait_get_previews_and_what_cannot_be_done_is_left_for_a_whi
             item.preview, item.content_id = PreviewState.READY, ""
     end(db, timedelta(hours=1))
     assert look(db, places) == []
+
+
+def test_a_photo_that_came_while_previews_were_made_does_not_wait(db: Database, places: Places, hot: Mount) -> None:
+    look(db, places)
+    end(db)
+    photo(db, hot.drive_id, "Anna")
+    end(db, took=timedelta(minutes=1))
+    assert look(db, places) == ["library.previews"]
+    photo(db, hot.drive_id, "Ben")
+    end(db, took=timedelta(minutes=1))  # it had begun before both came
+    assert look(db, places) == ["library.previews"]
 
 
 def test_the_page_of_photos_follows_new_previews_once_an_hour_at_most_and_is_looked_after_daily(
