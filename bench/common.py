@@ -211,10 +211,10 @@ class Station:
 
 
 @contextmanager
-def station(data: Path, *, drive_size: str = "12G") -> Iterator[Station]:
+def station(data: Path, *, drive_size: str = "12G", listen: str = "127.0.0.1") -> Iterator[Station]:
     """Start a station and give it an owner with a token; it is stopped at the end, its data stay."""
     port = free_port()
-    argv = [sys.executable, "-m", "appliance.station", "--data", str(data), "--port", str(port)]
+    argv = [sys.executable, "-m", "appliance.station", "--data", str(data), "--listen", listen, "--port", str(port)]
     began = time.monotonic()
     launcher = subprocess.Popen(
         [*argv, "--drive-size", drive_size], cwd=APP, stdout=subprocess.PIPE, text=True, env=os.environ
@@ -253,11 +253,11 @@ def _owner(running: Station, code: str) -> str:
             user = service.claim(session, load(running.places), code, "Anna", "a long enough password", "127.0.0.1")
         _, text = tokens.create(session, By(user.id), user, f"bench {time.time_ns()}")
     db.close()
-    _give_back(running.data)
+    give_back(running.data)
     return text
 
 
-def _give_back(data: Path) -> None:
+def give_back(data: Path) -> None:
     """What root wrote beside the database belongs to the station's user."""
     owner = data.stat()
     for path in data.glob("everpx.db*"):
@@ -289,7 +289,7 @@ def hand_over(running: Station, stem: str = "Blue-drive", role: str = "hot") -> 
     with db.writing() as session:
         service.adopt(session, running.places, device=own() or "", role=DriveRole(role), name="Blue")
     db.close()
-    _give_back(running.data)
+    give_back(running.data)
     wait_for(lambda: ready() is not None, 60)
     opened = running.places.run / "nginx" / "nginx.conf"
     wait_for(lambda: "/api/v1/files/" in opened.read_text(), 90)

@@ -11,10 +11,19 @@ import shutil
 import time
 from pathlib import Path
 
-from common import MIB, cpu_seconds, hand_over, note, pss, pss_alone, result, station
+import psutil
+from common import MIB, Station, cpu_seconds, hand_over, note, pss, pss_alone, result, station
 from library import signed_in
 
 PAGES = ("/", "/photos/", "/drives/", "/backup/", "/people/", "/system/", "/system/about", "/api/v1/jobs")
+
+
+CORE = ("console.serve", "appliance.broker.daemon", "appliance.jobs.worker")
+
+
+def main_processes(running: Station) -> list[psutil.Process]:
+    """Console, worker and broker."""
+    return [one for one in running.processes() if any(word in " ".join(one.cmdline()) for word in CORE)]
 
 
 def main() -> None:
@@ -34,10 +43,10 @@ def main() -> None:
             before = cpu_seconds(running.processes())
             time.sleep(given.seconds)
             after = cpu_seconds(running.processes())
-            core = running.processes("nginx")
+            core = main_processes(running)
             for process in running.processes():
                 note("idle", " ".join(process.cmdline())[-60:], pss_mib=round(pss([process]) / MIB, 1))
-            front = running.processes("console.serve", "broker", "worker")
+            front = [one for one in running.processes() if one not in core]
             memory = pss_alone(core, front) / MIB
             note("idle", "as shared with all that runs here", pss_mib=round(pss(core) / MIB, 1))
             nginx = pss_alone(front, core) / MIB
