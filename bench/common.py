@@ -17,7 +17,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,9 +89,9 @@ def pss(processes: Iterable[psutil.Process]) -> int:
 
 
 def frames(process: psutil.Process) -> set[int]:
-    """The pages of real memory that a process maps (``/proc/PID/pagemap``; only root is told)."""
+    """The pages of real memory that a process maps (``/proc/PID/pagemap``; only root is told); none once it ended."""
     found = set()
-    with Path(f"/proc/{process.pid}/pagemap").open("rb", buffering=0) as pages:
+    with suppress(FileNotFoundError, ProcessLookupError), Path(f"/proc/{process.pid}/pagemap").open("rb", 0) as pages:
         for line in Path(f"/proc/{process.pid}/maps").read_text().splitlines():
             start, end = (int(address, 16) // PAGE for address in line.split(maxsplit=1)[0].split("-"))
             if start < USER_PAGES:

@@ -129,7 +129,8 @@ class Use:
         from tests.component.plugs.relay import Relay
         from tests.component.plugs.web_plugs import ShellyPlug
 
-        plug = ShellyPlug(Relay(plug=lambda: self.move("plug"), pull=lambda: self.move("unplug"), on=True), "127.0.0.1", 0)
+        relay = Relay(plug=lambda: self.move("plug"), pull=lambda: self.move("unplug"), on=True)
+        plug = ShellyPlug(relay, "127.0.0.1", 0)
         Path(os.environ["EVERPX_TEST_PLUGS"]).write_text(f"127.0.0.1:{plug.port}\n")
         form = {"kind": "shelly", "host": "127.0.0.1", "port": str(plug.port)}
         with self.db.writing() as session:

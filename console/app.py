@@ -23,6 +23,7 @@ from appliance.places import Places, places
 from appliance.settings import Setting
 from appliance.words import N_
 from console import access, live, shell, translate
+from console.kept_pages import KeptPages
 from console.station import Station, station
 
 HOST_NAMES = Setting(
@@ -46,6 +47,7 @@ def create_app(here: Places | None = None, broker: Broker | None = None) -> Flas
     """Build the console of the station at ``here`` (default: from the environment)."""
     here = here or places()
     app = Flask("console", static_folder="static", template_folder="templates")
+    app.jinja_options = {"bytecode_cache": KeptPages(here.data / "pages")}
     secure = os.environ.get("EVERPX_HTTPS") == "1"
     app.url_map.converters["int"] = RowNumber
     app.config.update(

@@ -6,13 +6,14 @@ about themselves, and what Babel knows of the world.  Only then the server, and 
 
 import inspect
 import sys
+import typing
 from typing import Any
 
 from appliance.later import Later, put_off
 from console import undocumented
 
-#: What libraries name for debuggers, error pages, suggestions to programmers and captchas: 1.1 MiB together.
-RARELY = ("difflib", "html", "pdb", "urllib.request")
+#: What libraries name for debuggers, error pages, command lines, packed programs and captchas: 1.5 MiB together.
+RARELY = ("argparse", "click", "csv", "difflib", "html", "pdb", "pkgutil", "urllib.request", "zipfile")
 
 
 class Asyncio(Later):
@@ -21,7 +22,37 @@ class Asyncio(Later):
     iscoroutine = staticmethod(inspect.iscoroutine)  # all that is asked of it while SQLAlchemy is imported
 
 
-class Ssl(Later):
+class InPart(Later):
+    """Stands in for a module of which some names are asked for while others are imported."""
+
+    def __init__(self, name: str, **given: object) -> None:
+        super().__init__(name)
+        vars(self).update(given)
+
+    def __getattr__(self, name: str) -> Any:
+        """``from x import …`` first asks whether this is a package, which is no reason to load it."""
+        if name == "__path__":
+            raise AttributeError(name)
+        return super().__getattr__(name)
+
+
+class NoCommands:
+    """What Flask's applications and blueprints keep their commands in; nobody here has any."""
+
+    def __init__(self, name: str | None = None) -> None:
+        self.name, self.commands = name, dict[str, object]()
+
+
+#: A command line, a server and clients for tests, of which Flask and werkzeug name a class: 2 MiB with what they bring.
+NOT_HERE: dict[str, dict[str, object]] = {
+    "flask.cli": {"AppGroup": NoCommands},
+    "flask_login.test_client": {"FlaskLoginClient": None},
+    "werkzeug.serving": {"run_simple": None, "is_running_from_reloader": None},
+    "werkzeug.test": {"Client": None},
+}
+
+
+class Ssl(InPart):
     """gunicorn and werkzeug could speak TLS and ask for these; here nginx does, and OpenSSL stays outside: 1.2 MiB."""
 
     CERT_NONE, PROTOCOL_TLS = 0, 2
@@ -32,11 +63,10 @@ class Ssl(Later):
 
     SSLEOFError = SSLError
 
-    def __getattr__(self, name: str) -> Any:
-        """``from ssl import …`` first asks whether this is a package, which is no reason to load it."""
-        if name == "__path__":
-            raise AttributeError(name)
-        return super().__getattr__(name)
+
+def _as_it_is(function: Any) -> Any:
+    """An overload.  Python would keep each one of each library, for programs that ask about types: 0.4 MiB."""
+    return function
 
 
 def main() -> None:
@@ -44,6 +74,9 @@ def main() -> None:
     undocumented.install()
     sys.modules.setdefault("asyncio", Asyncio("asyncio"))
     sys.modules.setdefault("ssl", Ssl("ssl"))
+    for name, given in NOT_HERE.items():
+        sys.modules.setdefault(name, InPart(name, **given))
+    typing.overload = _as_it_is  # type: ignore[assignment]
     for name in RARELY:
         put_off(name)
     from console import locale_data

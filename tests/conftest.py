@@ -60,7 +60,8 @@ def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real argon2id at its lowest cost: for tests that are about something else."""
     from argon2 import PasswordHasher
 
-    monkeypatch.setattr("appliance.people.passwords._hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr("appliance.people.passwords._hasher", lambda: quick)
 
 
 @pytest.fixture

@@ -146,7 +146,7 @@ class Zip:
                 entry.write(text.decode("utf-8", "ignore").encode().ljust(NOTE_SIZE - 1) + b"\n")
         yield from out.take()
 
-    def _file(self, archive: zipfile.ZipFile, out: "_Out", part: Part, ahead: "_Ahead") -> Iterator[bytes]:
+    def _file(self, archive: "zipfile.ZipFile", out: "_Out", part: Part, ahead: "_Ahead") -> Iterator[bytes]:
         info = self._info(part.name, part.modified, part.size)
         left = part.size
         with archive.open(info, "w", force_zip64=_is_long(part.size)) as entry:
@@ -164,7 +164,7 @@ class Zip:
                 yield from out.take()
         yield from out.take()
 
-    def _info(self, name: str, modified: float, size: int) -> zipfile.ZipInfo:
+    def _info(self, name: str, modified: float, size: int) -> "zipfile.ZipInfo":
         when = datetime.fromtimestamp(max(0.0, modified), self.zone).timetuple()[:6]
         info = zipfile.ZipInfo(name, min(max(when, (1980, 1, 1, 0, 0, 0)), (2107, 12, 31, 23, 59, 58)))
         info.file_size = size

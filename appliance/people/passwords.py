@@ -9,41 +9,51 @@ import unicodedata
 from functools import cache
 from pathlib import Path
 from threading import BoundedSemaphore
-
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from typing import TYPE_CHECKING
 
 from appliance.words import N_, Message
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
 
 SHORTEST, LONGEST = 8, 128
 COMMON = Path(__file__).with_name("common_passwords.txt")
 
-_hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _two_at_a_time = BoundedSemaphore(2)
 
 #: Of a password nobody knows: compared against where there is no such person, so that the answer takes as long.
 DECOY = "$argon2id$v=19$m=19456,t=2,p=1$xyUozHoILhmENlqCJY6wtQ$/PRRSNcOD0Yypf6zpIbtCQOR6vRJ9O8Gd5tro0fZBMA"
 
 
+@cache
+def _hasher() -> "PasswordHasher":
+    """Loaded by the first who signs in: a station may be on for months without that."""
+    from argon2 import PasswordHasher
+
+    return PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+
+
 def make_hash(password: str) -> str:
     """The form to store."""
     with _two_at_a_time:
-        return _hasher.hash(_canonical(password))
+        return _hasher().hash(_canonical(password))
 
 
 def matches(password_hash: str, password: str) -> bool:
     """Whether this is the password; an empty or unreadable hash matches nothing and takes as long."""
+    from argon2.exceptions import InvalidHashError, VerificationError
+
     usable = password_hash.startswith("$argon2")
     with _two_at_a_time:
         try:
-            return _hasher.verify(password_hash if usable else DECOY, _canonical(password)) and usable
+            return _hasher().verify(password_hash if usable else DECOY, _canonical(password)) and usable
         except (VerificationError, InvalidHashError):
             return False
 
 
 def is_outdated(password_hash: str) -> bool:
     """Whether the hash was made with other parameters than today's."""
-    return _hasher.check_needs_rehash(password_hash)
+    return _hasher().check_needs_rehash(password_hash)
 
 
 def problem(password: str, user_name: str) -> Message | None:

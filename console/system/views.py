@@ -106,8 +106,6 @@ def about_page() -> ResponseReturnValue:
     """What this station is."""
     import platform
 
-    import psutil
-
     with station().db.reading() as session:
         zone = schedule.time_zone_name(session)
     return show(
@@ -116,7 +114,7 @@ def about_page() -> ResponseReturnValue:
         version=VERSION,
         built=datetime.fromisoformat(BUILT).replace(tzinfo=UTC),
         station_id=station().identity.station_id,
-        up=max(0.0, time.time() - psutil.boot_time()),
+        up=time.clock_gettime(time.CLOCK_BOOTTIME),
         clock=now(),
         zone=zone,
         machine=f"{platform.system()} {platform.release()} ({platform.machine()})",

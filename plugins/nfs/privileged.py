@@ -14,16 +14,18 @@ import re
 import select
 import subprocess
 import time
-import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from appliance.broker import grounds, services
 from appliance.broker.protocol import verb
 from appliance.durable import write_atomically
 from appliance.errors import ApplianceError
 from appliance.words import N_
+
+if TYPE_CHECKING:
+    import uuid
 
 KERNEL = services.declare("nfs", plugin="nfs", unit="nfs-server.service")
 GANESHA = services.declare("ganesha", plugin="nfs")
@@ -205,11 +207,18 @@ def kernel_exports(places: list[Place]) -> str:
     common = f"sync,subtree_check,all_squash,anonuid={user.pw_uid},anongid={user.pw_gid},insecure,sec=sys"
     lines = []
     for place in places:
-        mark = uuid.uuid5(uuid.NAMESPACE_URL, f"everpx:{place.export.tag}/{place.export.folder}")
+        mark = _number_of(f"everpx:{place.export.tag}/{place.export.folder}")
         options = f"{common},mp={_escaped(str(place.top))},fsid={mark}"
         clients = [f"{c.address}({'rw' if c.change else 'ro'},{options})" for c in place.export.clients]
         lines.append(f"{_escaped(str(place.path))} {' '.join(clients)}\n")
     return "".join(lines)
+
+
+def _number_of(name: str) -> "uuid.UUID":
+    """The same for the same folder, at every start and on every card."""
+    import uuid  # root's daemon is always there; who serves nothing carries it for nothing
+
+    return uuid.uuid5(uuid.NAMESPACE_URL, name)
 
 
 def _escaped(path: str) -> str:
@@ -267,7 +276,7 @@ def ganesha_config(places: list[Place], older: bool, port: int = 0) -> str:
         "EXPORT_DEFAULTS { Access_Type = None; SecType = sys; Protocols = 4; Transports = TCP; }",
     ]
     for place in places:
-        number = 1 + uuid.uuid5(uuid.NAMESPACE_URL, f"{place.export.tag}/{place.export.folder}").int % 60000
+        number = 1 + _number_of(f"{place.export.tag}/{place.export.folder}").int % 60000
         lines.append(
             f'EXPORT {{ Export_Id = {number}; Path = "{place.path}"; Pseudo = "{place.name}"; Access_Type = None;'
             f" Squash = All_Squash; Anonymous_Uid = {user.pw_uid}; Anonymous_Gid = {user.pw_gid};"

@@ -5,7 +5,6 @@ Every switching is a row.  Plugs that do not answer are an error with words; wha
 (people are asked, or the drive stays powered and it is tried again).
 """
 
-import statistics
 import threading
 import time
 from collections.abc import Iterator
@@ -197,6 +196,8 @@ def usual_arrival(session: Session, drive_id: int) -> float | None:
         Switching.drive_id == drive_id, Switching.arrived_s.is_not(None), Switching.was_on.is_not(True)
     )
     last = [one for one in session.scalars(wanted.order_by(Switching.id.desc()).limit(LEARN_FROM)) if one is not None]
+    import statistics  # not in a console that only shows plugs
+
     return statistics.median(last) if last else None
 
 

@@ -1,7 +1,7 @@
 """Nextcloud's chunked upload, version 2: a folder, numbered pieces, and a MOVE of ``.file`` to where it belongs."""
 
+import html
 import re
-from html import escape
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -108,6 +108,6 @@ def _listing(href: str, found: piece_sets.PieceSet) -> ResponseReturnValue:
 
 def _row(href: str, properties: str) -> str:
     return (
-        f"<d:response><d:href>{escape(href)}</d:href><d:propstat><d:prop>{properties}</d:prop>"
+        f"<d:response><d:href>{html.escape(href)}</d:href><d:propstat><d:prop>{properties}</d:prop>"
         "<d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response>"
     )

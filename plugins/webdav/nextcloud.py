@@ -4,8 +4,8 @@ The answers follow the OCS form (``ocs.meta``, ``ocs.data``) as JSON or XML.  Wh
 sharing between servers, no comments, no apps.
 """
 
+import html
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
 from flask import Blueprint, Response, current_app, g, jsonify, redirect, request, url_for
@@ -163,7 +163,7 @@ def _as_xml(value: Any) -> str:
         return "".join(f"<element>{_as_xml(inner)}</element>" for inner in value)
     if isinstance(value, bool):
         return "1" if value else ""
-    return "" if value is None else escape(str(value))
+    return "" if value is None else html.escape(str(value))
 
 
 @for_devices

@@ -5,9 +5,9 @@
 * every error is told in the form that clients of Nextcloud show to people.
 """
 
+import html
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -160,7 +160,7 @@ def refusal(error: DAVError) -> Answer:
     if error.err_condition is not None:
         _, body = error.get_response_page()
         return Answer(error.value, [("Content-Type", "application/xml; charset=utf-8")], body)
-    words = escape(str(error.context_info or get_http_status_string(error)))
+    words = html.escape(str(error.context_info or get_http_status_string(error)))
     body = (
         '<?xml version="1.0" encoding="utf-8"?>\n<d:error xmlns:d="DAV:" xmlns:s="http://sabredav.org/ns">'
         f"<s:exception>Everpx</s:exception><s:message>{words}</s:message></d:error>"

@@ -1,6 +1,6 @@
 """The bin as Nextcloud's clients see it: ``trashbin/<person>/trash``; a MOVE to ``restore`` brings a thing back."""
 
-from html import escape
+import html
 from urllib.parse import quote
 
 from flask import Response, request
@@ -94,11 +94,11 @@ def _properties(row: BinnedFile) -> str:
         "nc:trashbin-deletion-time": str(int(row.binned.timestamp())),
         "nc:has-preview": "false",
     }
-    return "<d:resourcetype/>" + "".join(f"<{key}>{escape(value)}</{key}>" for key, value in facts.items())
+    return "<d:resourcetype/>" + "".join(f"<{key}>{html.escape(value)}</{key}>" for key, value in facts.items())
 
 
 def _row(href: str, properties: str) -> str:
     return (
-        f"<d:response><d:href>{escape(href)}</d:href><d:propstat><d:prop>{properties}</d:prop>"
+        f"<d:response><d:href>{html.escape(href)}</d:href><d:propstat><d:prop>{properties}</d:prop>"
         "<d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response>"
     )

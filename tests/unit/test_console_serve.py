@@ -31,9 +31,16 @@ def test_who_really_uses_it_gets_the_real_one() -> None:
     assert said_by(program) == "1"
 
 
-@pytest.mark.parametrize("module", ["appliance.jobs.worker", "appliance.broker.daemon, appliance.drives.privileged"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "appliance.jobs.worker",
+        "appliance.broker.daemon, appliance.drives.privileged",
+        "appliance.broker.daemon, plugins.discovery.privileged, plugins.nfs.privileged, plugins.smb.privileged",
+    ],
+)
 def test_worker_and_broker_carry_neither_parser_nor_orm(module: str) -> None:
-    never = "{'ast', 'dis', 'asyncio', 'ssl', 'email', 'sqlalchemy', 'pluggy', 'http.client'}"
+    never = "{'html', 'uuid', 'ast', 'dis', 'asyncio', 'ssl', 'email', 'sqlalchemy', 'pluggy', 'http.client'}"
     assert said_by(f"import {module}; import sys; print(sorted({never} & set(sys.modules)))") == "[]"
 
 
@@ -44,6 +51,42 @@ def test_the_worker_hears_of_drives_through_pyudev_and_loads_no_packers_for_it()
         "sorted({'bz2', 'lzma', 'random'} & set(sys.modules)))"
     )
     assert said_by(program) == "True True []"
+
+
+SERVED = """
+import sys, types
+from console import serve
+sys.modules["console.server"] = types.SimpleNamespace(serve=lambda: None)
+serve.main()
+del sys.modules["console.server"]
+import console.server, console.app
+import plugins.webdav.pages, plugins.webdav.views, plugins.importer.views, plugins.smart_plugs.views
+"""
+
+
+def test_the_console_carries_no_command_line_no_second_server_and_nothing_for_tests() -> None:
+    never = "{'click', 'http.server', 'flask.testing', 'argparse', 'html.entities', 'tarfile', 'argon2', 'statistics'}"
+    program = SERVED + (
+        f"loaded = {{name for name, one in sys.modules.items() if type(one).__name__ == 'module'}}\n"
+        f"print(sorted({never} & loaded))"
+    )
+    assert said_by(program) == "[]"
+
+
+def test_an_application_with_stand_ins_answers_and_has_room_for_blueprints() -> None:
+    program = SERVED + (
+        "import flask\n"
+        "app, room = flask.Flask('x'), flask.Blueprint('room', 'x')\n"
+        "room.add_url_rule('/', view_func=lambda: 'yes')\n"
+        "app.register_blueprint(room)\n"
+        "said = []\n"
+        "environ = {'REQUEST_METHOD': 'GET', 'PATH_INFO': '/', 'SERVER_NAME': 'x', 'SERVER_PORT': '1',"
+        " 'wsgi.url_scheme': 'http', 'wsgi.errors': sys.stderr, 'wsgi.input': sys.stdin.buffer}\n"
+        "body = b''.join(app(environ, lambda status, headers: said.append(status)))\n"
+        "import typing, html, zipfile\n"
+        "print(said, body, html.escape('<'), zipfile.ZIP_STORED)"
+    )
+    assert said_by(program) == "['200 OK'] b'yes' &lt; 0"
 
 
 def test_a_console_that_nobody_asks_carries_no_psutil() -> None:

@@ -7,7 +7,7 @@ that is why a visit may take back what it has said of an archive (``Refused`` wi
 import re
 from collections.abc import Iterator
 
-from plugins.importer.sources import CannotRead, Item, Refused, Source, tars, zips
+from plugins.importer.sources import CannotRead, Item, Refused, Source
 
 ZIP, TAR = re.compile(r"\.zip$", re.I), re.compile(r"\.(tgz|tar|tar\.gz)$", re.I)
 
@@ -25,6 +25,8 @@ class WithArchives:
 
     def visit(self) -> Iterator[Item]:
         """Files, and the members of archives in their place."""
+        from plugins.importer.sources import tars, zips  # with what unpacks them; not in a console that only asks
+
         for item in self.source.visit():
             if not is_archive(item.entry.name) or isinstance(item, Refused):
                 yield item
