@@ -119,6 +119,19 @@ def announced_services(session: "Session") -> "Iterable[Announced]":
     """Return what you offer to the network right now; what is not said is no longer announced."""
 
 
+class Command(NamedTuple):
+    """A command of ``everpx``; what is at ``place`` is imported when it is called, ``words`` stand in ``--help``."""
+
+    name: str  # "plugs"
+    place: str  # "plugins.smart_plugs.cli:plugs"
+    words: str
+
+
+@hookspec
+def commands() -> "Iterable[Command]":
+    """Return what you add to the command line; import nothing of it here."""
+
+
 @hookspec
 def issues_changed(session: "Session") -> None:
     """Hear that issues were found, grew worse or were solved; be quick, in the transaction of whoever found out."""

@@ -164,6 +164,13 @@ class Use:
         self.done()
 
 
+def look_at(running: Station, pages: list[str]) -> None:
+    """Open pages; what a station compiles for them it keeps for its next start."""
+    running.headers = signed_in(running)
+    for page in pages:
+        running.get(page)
+
+
 def rest(running: Station) -> None:
     """Until the worker has had no child for a while."""
     (worker,) = (one for one in running.processes() if "appliance.jobs.worker" in " ".join(one.cmdline()))
@@ -179,9 +186,7 @@ def rest(running: Station) -> None:
 
 def measure(running: Station, pages: list[str], what: str) -> float:
     """Open pages, wait, and take the memory of the three; what is kept beside them is told apart."""
-    running.headers = signed_in(running)
-    for page in pages * 2:
-        running.get(page)
+    look_at(running, pages)
     rest(running)
     core = main_processes(running)
     front = [one for one in running.processes() if one not in core]
@@ -210,6 +215,7 @@ def main() -> None:
     try:
         with station(work / "station", drive_size="1G", listen="0.0.0.0") as running:
             hand_over(running)
+            look_at(running, [*PAGES])
             use = Use(running)
             cold = use.cold()
             use.switch(on=False)
@@ -218,6 +224,7 @@ def main() -> None:
             Use(running).switch(on=True)
         with station(work / "station", drive_size="1G", listen="0.0.0.0") as running:
             use = Use(running)
+            look_at(running, PLUGIN_PAGES)
             use.messages()
             use.share()
             use.plug(cold)

@@ -60,7 +60,7 @@ def answers(command: Callable[..., Said]) -> Callable[..., None]:
         db = None
         try:
             here = places()
-            db = _open(here)
+            db = open_database(here)
             _say(command(Here(db, SocketBroker(here.broker_socket), here), **given), as_json)
         except ApplianceError as error:
             _fail(error, as_json)
@@ -85,7 +85,8 @@ def answers_alone(command: Callable[..., Said]) -> Callable[..., None]:
     return wrapped
 
 
-def _open(here: Places) -> Database:
+def open_database(here: Places) -> Database:
+    """The station's database.  Raises NoStation or NotReadable; nothing is made."""
     try:
         found = here.database.is_file()
         if found:

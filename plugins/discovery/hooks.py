@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from appliance.broker.client import Broker
 from appliance.health.service import Check
-from appliance.hookspecs import Announced, hookimpl
+from appliance.hookspecs import Announced, Command, hookimpl
 from appliance.places import Places
 from appliance.words import N_
 from plugins.discovery import service
@@ -39,8 +39,22 @@ def job_modules() -> Iterable[str]:
 
 
 @hookimpl
+def api_room() -> Any:
+    """The same by REST."""
+    from plugins.discovery.api import room
+
+    return room
+
+
+@hookimpl
 def console_blueprint() -> Any:
     """How to find this station; imported here so that the worker never loads Flask."""
     from plugins.discovery.views import blueprint
 
     return blueprint
+
+
+@hookimpl
+def commands() -> Iterable[Command]:
+    """``everpx network``."""
+    yield Command("network", "plugins.discovery.cli:network", "How this station is found on the network.")

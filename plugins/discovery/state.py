@@ -47,6 +47,11 @@ class State:
         """What people type: ``everpx.local``."""
         return f"{self.name or self.wanted}.local"
 
+    @property
+    def ways(self) -> list[str]:
+        """Names under which a browser at home opens the console: its name first, then its addresses."""
+        return [*([self.host] if self.name else []), *self.addresses] if self.port else []
+
     def url(self, host: str) -> str:
         """The console under a name or an address."""
         shown = f"[{host}]" if ":" in host else host

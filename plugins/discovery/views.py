@@ -41,16 +41,11 @@ def _page(form: dict[str, str], problems: dict[str, str], status: int = 200) -> 
     with here.db.reading() as session:
         chosen = plugin.options(session, service.NAME)
     offered = [WORDS[kind]() if kind in WORDS else kind for kind in found.kinds if kind not in OF_MACHINES]
-    codes = [(name, drawn(found.url(name))) for name in _ways(found)]
+    codes = [(name, drawn(found.url(name))) for name in found.ways]
     return show(
         "discovery/page.html", "", status, found=found, codes=codes, offered=offered, form=chosen | form,
         problems=problems, problem=Message.from_json(found.problem["message"]) if found.problem else None,
     )  # fmt: skip
-
-
-def _ways(found: state.State) -> list[str]:
-    """Names under which a browser at home opens the console: its name first, then its addresses."""
-    return [*([found.host] if found.name else []), *found.addresses] if found.port else []
 
 
 @blueprint.post("/")
@@ -87,7 +82,7 @@ def look() -> ResponseReturnValue:
 def label() -> ResponseReturnValue:
     """A label to print and put on the box or the fridge."""
     found = state.load(station().places)
-    ways = _ways(found)
+    ways = found.ways
     return show("discovery/label.html", "", found=found, ways=ways, code=drawn(found.url(ways[0])) if ways else "")
 
 

@@ -27,6 +27,8 @@ from appliance.errors import ApplianceError, Invalid, NotFound
 from appliance.health.models import Severity
 from appliance.health.service import Finding, HealthContext
 from appliance.hookspecs import Announced
+from appliance.jobs import service as jobs
+from appliance.jobs.models import Job
 from appliance.people.audit import By
 from appliance.places import Places, places
 from appliance.words import N_, Message
@@ -34,6 +36,7 @@ from plugins.nfs.models import NfsDevice, NfsRight
 from plugins.nfs.privileged import address_problem
 
 NAME = "nfs"
+SELF_TEST = "nfs.try"
 PORT = 2049
 LONGEST_NAME = 60
 MOST_NEIGHBOURS = 50
@@ -53,7 +56,12 @@ class Room:
     @property
     def key(self) -> str:
         """Its name in a form."""
-        return f"may:{self.drive_id}:{self.folder}"
+        return key(self.drive_id, self.folder)
+
+
+def key(drive_id: int, folder: str) -> str:
+    """A room's name in a form."""
+    return f"may:{drive_id}:{folder}"
 
 
 def devices(session: Session) -> list[NfsDevice]:
@@ -89,9 +97,15 @@ def rights(session: Session) -> dict[int, dict[str, str]]:
     """device id -> a room's key -> "see" or "change"."""
     given: dict[int, dict[str, str]] = {}
     for right in session.scalars(select(NfsRight)):
-        key = f"may:{right.drive_id}:{right.folder}"
-        given.setdefault(right.device_id, {})[key] = "change" if right.change else "see"
+        word = "change" if right.change else "see"
+        given.setdefault(right.device_id, {})[key(right.drive_id, right.folder)] = word
     return given
+
+
+def rights_of(session: Session, device_id: int) -> list[NfsRight]:
+    """What a device gets, by drive and folder."""
+    wanted = select(NfsRight).where(NfsRight.device_id == device_id)
+    return list(session.scalars(wanted.order_by(NfsRight.drive_id, NfsRight.folder)))
 
 
 def add(session: Session, who: By, *, name: str, address: str) -> NfsDevice:
@@ -123,8 +137,8 @@ def allow(session: Session, broker: Broker, here: Places, who: By, device_id: in
     """
     found = device(session, device_id)
     known = {room.key: room for room in rooms(session, here)}
-    for key, word in form.items():
-        room = known.get(key)
+    for name, word in form.items():
+        room = known.get(name)
         if room is None or word not in ("nothing", "see", "change"):
             raise Invalid({"": N_("Choose one of the listed values.")})
         of_room = (NfsRight.device_id == found.id, NfsRight.drive_id == room.drive_id, NfsRight.folder == room.folder)
@@ -136,7 +150,7 @@ def allow(session: Session, broker: Broker, here: Places, who: By, device_id: in
     session.flush()
     _record(session, who, "nfs.rights", N_("What {device} ({network}) may do by NFS was changed."), found)
     announcing.refresh(session)
-    _serve(session, broker, here)
+    serve(session, broker, here)
 
 
 def drop(session: Session, broker: Broker, here: Places, who: By, device_id: int) -> str:
@@ -148,7 +162,7 @@ def drop(session: Session, broker: Broker, here: Places, who: By, device_id: int
     session.delete(found)
     session.flush()
     announcing.refresh(session)
-    _serve(session, broker, here)
+    serve(session, broker, here)
     return name
 
 
@@ -172,7 +186,8 @@ def wanted(session: Session) -> dict[str, Any]:
     return {"exports": listed, "older": plugin.options(session, NAME)["older"]}
 
 
-def _serve(session: Session, broker: Broker, here: Places) -> None:
+def serve(session: Session, broker: Broker, here: Places) -> None:
+    """Have exactly what is wished for and here served.  Raises root's errors."""
     answer = broker("nfs.apply", wanted(session))
     _note(here, served=answer["served"], server=answer["server"], problem=None)
 
@@ -180,10 +195,21 @@ def _serve(session: Session, broker: Broker, here: Places) -> None:
 def settle(session: Session, broker: Broker, here: Places) -> None:
     """Serve what is here now; what stands in the way is noted for the health check."""
     try:
-        _serve(session, broker, here)
+        serve(session, broker, here)
     except ApplianceError as error:
         _note(here, served=[], problem={"message": error.message.as_json(), "hint": error.hint})
     _note(here, neighbours=neighbours())
+
+
+def start_test(session: Session, asked_by: int | None = None) -> Job:
+    """Serve anew, and ask as a device would.  Raises AlreadyRunning."""
+    title = Message(N_("Trying the folders for Linux and media players"))
+    return jobs.start(session, SELF_TEST, title=title, lock=SELF_TEST, asked_by=asked_by)
+
+
+def last_test(session: Session) -> Job | None:
+    """The newest try."""
+    return session.scalar(select(Job).where(Job.kind == SELF_TEST).order_by(Job.id.desc()).limit(1))
 
 
 def state(here: Places) -> dict[str, Any]:

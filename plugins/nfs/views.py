@@ -1,17 +1,18 @@
 """Devices and folders, in three words: nothing, see, change."""
 
-from flask import Blueprint, request
+from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from appliance.errors import ApplianceError
 from appliance.words import Message
-from console.access import admin_only, by
-from console.shell import done, problems_of, show
+from console.access import admin_only, by, me
+from console.shell import done, not_done, problems_of, show
 from console.station import station
 from plugins.nfs import service
 
 blueprint = Blueprint("nfs", __name__, template_folder="templates")
+PAGE = "nfs.page"
 
 
 @blueprint.get("/")
@@ -28,11 +29,11 @@ def _page(form: dict[str, str], problems: dict[str, str], status: int = 200, wro
         devices = service.devices(session)
         known = {one.address for one in devices}
         return show(
-            "nfs/page.html", "", status, devices=devices, rooms=service.rooms(session, here.places),
+            "nfs/page.html", "test", status, devices=devices, rooms=service.rooms(session, here.places),
             rights=service.rights(session), form=form, problems=problems, wrong=wrong, told=told,
             problem=Message.from_json(told["problem"]["message"]) if told["problem"] else None,
             neighbours=[address for address in told["neighbours"] if address not in known],
-            host=request.host.rsplit(":", 1)[0],
+            host=request.host.rsplit(":", 1)[0], test=service.last_test(session),
         )  # fmt: skip
 
 
@@ -47,7 +48,7 @@ def add() -> ResponseReturnValue:
             name = made.name
     except ApplianceError as error:
         return _page(form, problems_of(error), error.status)
-    return done(gettext("%(device)s is listed. Choose what it may see.", device=name), "nfs.page")
+    return done(gettext("%(device)s is listed. Choose what it may see.", device=name), PAGE)
 
 
 @blueprint.post("/devices/<int:device_id>")
@@ -63,7 +64,19 @@ def allow(device_id: int) -> ResponseReturnValue:
         if error.status == 404:
             raise
         return _page({}, problems_of(error), error.status, wrong=device_id)
-    return done(gettext("Saved, and in force."), "nfs.page")
+    return done(gettext("Saved, and in force."), PAGE)
+
+
+@blueprint.post("/test")
+@admin_only
+def test() -> ResponseReturnValue:
+    """Ask the server as a device would."""
+    try:
+        with station().db.writing() as session:
+            service.start_test(session, me().id)
+    except ApplianceError as error:
+        return not_done(error, PAGE)
+    return redirect(url_for(PAGE), 303)
 
 
 @blueprint.post("/devices/<int:device_id>/drop")
@@ -78,4 +91,4 @@ def drop(device_id: int) -> ResponseReturnValue:
         if error.status == 404:
             raise
         return _page({}, problems_of(error), error.status)
-    return done(gettext("%(device)s gets nothing any more.", device=name), "nfs.page")
+    return done(gettext("%(device)s gets nothing any more.", device=name), PAGE)

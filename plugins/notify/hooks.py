@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from appliance.health.service import Check
-from appliance.hookspecs import HomeCard, hookimpl
+from appliance.hookspecs import Command, HomeCard, hookimpl
 from appliance.words import N_
 
 
@@ -55,3 +55,9 @@ def home_cards(session: Session) -> Iterable[HomeCard]:
     from plugins.notify import health
 
     return health.on_home(session)
+
+
+@hookimpl
+def commands() -> Iterable[Command]:
+    """``everpx messages``."""
+    yield Command("messages", "plugins.notify.cli:messages", "Who is told how; send a test.")

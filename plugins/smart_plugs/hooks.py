@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from appliance.health.service import Check
-from appliance.hookspecs import hookimpl
+from appliance.hookspecs import Command, hookimpl
 from appliance.words import N_
 
 
@@ -54,3 +54,9 @@ def console_blueprint() -> Any:
     from plugins.smart_plugs.views import blueprint
 
     return blueprint
+
+
+@hookimpl
+def commands() -> Iterable[Command]:
+    """``everpx plugs``."""
+    yield Command("plugs", "plugins.smart_plugs.cli:plugs", "Smart plugs: list, switch, ask.")

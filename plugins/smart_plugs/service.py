@@ -225,11 +225,16 @@ def change(session: Session, places: Places, plug_id: int, form: Mapping[str, st
     return plug
 
 
+def start_asking(session: Session, plug: SmartPlug, asked_by: int | None = None) -> Job:
+    """Whether it answers, and what goes through it.  Raises AlreadyRunning."""
+    title, arguments = Message(N_("Asking {plug}"), {"plug": plug.name}), {"plug_id": plug.id}
+    return jobs.start(session, LOOK, title=title, lock=f"plug-look:{plug.id}", arguments=arguments, asked_by=asked_by)
+
+
 def _start_asking(session: Session, plug: SmartPlug) -> None:
-    """Whether it answers, now that something about it changed; a job that it waits for tells as well."""
-    title = Message(N_("Asking {plug}"), {"plug": plug.name})
+    """Now that something about it changed; a job that it waits for tells as well."""
     with contextlib.suppress(jobs.AlreadyRunning):
-        jobs.start(session, LOOK, title=title, lock=f"plug-look:{plug.id}", arguments={"plug_id": plug.id})
+        start_asking(session, plug)
 
 
 def keep_account(session: Session, places: Places, user: str, password: str) -> None:

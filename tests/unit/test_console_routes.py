@@ -109,6 +109,7 @@ GET    /plugins/discovery/label                                 in   200  200  2
 POST   /plugins/discovery/look                                  in   403  403  303  400
 POST   /plugins/nfs/devices/<int:device_id>/drop                in   403  403  404  400
 POST   /plugins/nfs/devices/<int:device_id>                     in   403  403  404  400
+POST   /plugins/nfs/test                                        in   403  403  303  400
 POST   /plugins/nfs/devices                                     in   403  403  422  400
 GET    /plugins/nfs/                                            in   403  403  200  200
 GET    /hash-worker.js                                          200  200  200  200  200
@@ -358,6 +359,17 @@ POST   /api/v1/plugins/smart_plugs/plugs/<int:plug_id>/switch   401  403  403  4
 POST   /api/v1/plugins/smart_plugs/plugs/<int:plug_id>/test     401  403  403  404  400
 POST   /api/v1/plugins/smart_plugs/search                       401  403  403  202  400
 GET    /api/v1/plugins/smart_plugs/energy                       401  403  403  200  200
+GET    /api/v1/plugins/discovery/names                          401  200  200  200  200
+PUT    /api/v1/plugins/discovery/names                          401  403  403  422  400
+GET    /api/v1/plugins/discovery/stations                       401  200  200  200  200
+POST   /api/v1/plugins/discovery/look                           401  403  403  202  400
+GET    /api/v1/plugins/nfs/devices                              401  403  403  200  200
+POST   /api/v1/plugins/nfs/devices                              401  403  403  422  400
+DELETE /api/v1/plugins/nfs/devices/<int:device_id>              401  403  403  404  400
+PUT    /api/v1/plugins/nfs/devices/<int:device_id>/rights       401  403  403  422  400
+GET    /api/v1/plugins/nfs/exports                              401  403  403  200  200
+GET    /api/v1/plugins/nfs/folders                              401  403  403  200  200
+POST   /api/v1/plugins/nfs/test                                 401  403  403  202  400
 POST   /api/v1/plugins/importer/looks/drive                     401  422  422  422  400
 POST   /api/v1/plugins/importer/looks/folder                    401  422  422  422  400
 POST   /api/v1/plugins/importer/looks/share                     401  422  422  422  400
