@@ -5,12 +5,13 @@ a sentence as its label for those who cannot see it, and the page puts a table b
 one unit of a chart is about one pixel there.
 """
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from markupsafe import Markup
+
+from console.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Frame, Mark, round_up, steps
 
 FORECAST_FROM_DAYS = 14  # less history says nothing
 FORECAST_OVER_DAYS = 120
@@ -52,16 +53,12 @@ def _slope(points: Sequence[tuple[int, int]]) -> float:
     return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0
 
 
-WIDTH, HEIGHT = 400, 180
-LEFT, RIGHT, TOP, BOTTOM = 8, 8, 24, 26
-
-
 @dataclass(frozen=True)
 class SpaceWords:
     """What is written on a space chart."""
 
     label: str  # the whole chart in one sentence
-    size: str  # at the line of the drive's size
+    marks: Sequence[Mark]  # amounts on the left
     first: str  # under the first day
     last: str  # under the last day
     today: str = ""  # under the newest sample, when the chart goes on into the forecast
@@ -69,26 +66,18 @@ class SpaceWords:
 
 def space(samples: Sequence[Sample], full: date | None, words: SpaceWords) -> Markup:
     """Used space over time as an area below the drive's size, with a dashed line to the day it is full."""
-    first, newest, last = samples[0].day, samples[-1].day, last_day(samples, full)
-    days = max(1, (last - first).days)
-    most = max(s.size for s in samples)
-
-    def x(day: date) -> float:
-        return round(LEFT + (WIDTH - LEFT - RIGHT) * (day - first).days / days, 1)
-
-    def y(amount: float) -> float:
-        return round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * amount / most, 1)
-
-    line = " ".join(f"{x(s.day)},{y(s.used)}" for s in samples)
-    ground, roof = y(0), y(samples[-1].size)
+    newest = samples[-1]
+    frame = Frame(samples[0].day, last_day(samples, full), max(max(s.size, s.used) for s in samples), words.marks)
+    line = " ".join(f"{frame.x(s.day)},{frame.y(s.used)}" for s in samples)
+    ground, roof, here = frame.y(0), frame.y(newest.size), frame.x(newest.day)
     parts = [
-        Markup('<line class="roof" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(LEFT, roof, WIDTH - RIGHT, roof),
-        Markup('<text x="{}" y="{}">{}</text>').format(LEFT, roof - 7, words.size),
-        Markup('<polygon class="area" points="{},{} {} {},{}"/>').format(x(first), ground, line, x(newest), ground),
+        *frame.across(),
+        Markup('<line class="roof" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(frame.left, roof, WIDTH - RIGHT, roof),
+        Markup('<polygon class="area" points="{},{} {} {},{}"/>').format(frame.left, ground, line, here, ground),
         Markup('<polyline class="curve" points="{}"/>').format(line),
-        Markup('<circle class="now" cx="{}" cy="{}" r="4"/>').format(x(newest), y(samples[-1].used)),
-        *_forecast(samples[-1], full, last, x, y),
-        *_under(words, x(newest)),
+        *_forecast(newest, full, frame),
+        Markup('<circle class="now" cx="{}" cy="{}" r="4"/>').format(here, frame.y(newest.used)),
+        *frame.along(words.first, words.last, (newest.day, words.today)),
     ]
     return _svg("chart space", WIDTH, HEIGHT, words.label, parts)
 
@@ -99,28 +88,16 @@ def last_day(samples: Sequence[Sample], full: date | None) -> date:
     return min(full, newest + max(timedelta(days=1), newest - samples[0].day)) if full else newest
 
 
-def _forecast(
-    newest: Sample, full: date | None, last: date, x: Callable[[date], float], y: Callable[[float], float]
-) -> list[Markup]:
+def _forecast(newest: Sample, full: date | None, frame: Frame) -> list[Markup]:
     """The dashed line from today towards full, cut where the chart ends."""
-    if full is None or last <= newest.day:
+    if full is None or frame.last <= newest.day:
         return []
-    reached = newest.used + (newest.size - newest.used) * (last - newest.day).days / (full - newest.day).days
+    reached = newest.used + (newest.size - newest.used) * (frame.last - newest.day).days / (full - newest.day).days
     return [
         Markup('<line class="coming" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(
-            x(newest.day), y(newest.used), x(last), y(reached)
+            frame.x(newest.day), frame.y(newest.used), frame.x(frame.last), frame.y(reached)
         )
     ]
-
-
-def _under(words: SpaceWords, today: float) -> list[Markup]:
-    """The days along the bottom."""
-    text = Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>')
-    below = HEIGHT - 8
-    under = [text.format(LEFT, below, "start", words.first), text.format(WIDTH - RIGHT, below, "end", words.last)]
-    if words.today and WIDTH * 0.28 < today < WIDTH * 0.72:
-        under.append(text.format(today, below, "middle", words.today))
-    return under
 
 
 @dataclass(frozen=True)
@@ -128,36 +105,32 @@ class TrendWords:
     """What is written on a trend chart."""
 
     label: str  # the whole chart in one sentence
-    most: str  # at the highest line
+    unit: str  # behind each value on the left, with its space: " °C"
     first: str  # under the first day
     last: str  # under the last day
+    limit: str = ""  # at the line above which something is wrong
 
 
 def trend(points: Sequence[tuple[date, int]], words: TrendWords, limit: int | None = None) -> Markup:
     """One number over time, from zero up; ``limit`` is a line above which something is wrong.  Two days at least."""
     first, last = points[0][0], points[-1][0]
-    days = max(1, (last - first).days)
-    highest = max(value for _, value in points)
-    most = max(1, highest, limit or 0)
-
-    def x(day: date) -> float:
-        return round(LEFT + (WIDTH - LEFT - RIGHT) * (day - first).days / days, 1)
-
-    def y(value: float) -> float:
-        return round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / most, 1)
-
-    line = " ".join(f"{x(day)},{y(value)}" for day, value in points)
-    roof = y(highest if limit is None else limit)
-    text = Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>')
+    levels = steps(max(1, limit or 0, *(value for _, value in points)))
+    frame = Frame(first, last, levels[-1], [(level, f"{level}{words.unit}") for level in levels])
+    line = " ".join(f"{frame.x(day)},{frame.y(value)}" for day, value in points)
     parts = [
-        Markup('<line class="roof" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(LEFT, roof, WIDTH - RIGHT, roof),
-        text.format(LEFT, roof - 7, "start", words.most),
+        *frame.across(),
+        *([] if limit is None else _limit(frame, limit, words.limit)),
         Markup('<polyline class="curve" points="{}"/>').format(line),
-        Markup('<circle class="now" cx="{}" cy="{}" r="4"/>').format(x(last), y(points[-1][1])),
-        text.format(LEFT, HEIGHT - 8, "start", words.first),
-        text.format(WIDTH - RIGHT, HEIGHT - 8, "end", words.last),
+        Markup('<circle class="now" cx="{}" cy="{}" r="4"/>').format(frame.x(last), frame.y(points[-1][1])),
+        *frame.along(words.first, words.last),
     ]
     return _svg("chart trend", WIDTH, HEIGHT, words.label, parts)
+
+
+def _limit(frame: Frame, limit: int, words: str) -> list[Markup]:
+    at, end = frame.y(limit), WIDTH - RIGHT
+    line = Markup('<line class="limit" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(frame.left, at, end, at)
+    return [line, Markup('<text class="limit" x="{}" y="{}" text-anchor="end">{}</text>').format(end, at - 6, words)]
 
 
 @dataclass(frozen=True)
@@ -225,7 +198,7 @@ def bars(series: Sequence[Series], months: Sequence[str], label: str, unit: str,
 
     The axis reaches to ``least`` at least, so that next to nothing looks like it.
     """
-    most = _round_up(max(least, *(value for one in series for value in one.values)))
+    most = round_up(max(least, *(value for one in series for value in one.values)))
     slot = (WIDTH - LEFT - RIGHT) / len(months)
     width = min(22.0, slot * 0.7) / len(series)
     ground, room = HEIGHT - BOTTOM, HEIGHT - TOP - BOTTOM
@@ -252,14 +225,6 @@ def _bar(one: Series, month: str, box: tuple[float, float, float, float], words:
     said = ", ".join(part for part in (one.title, month, words) if part)
     shape = '<rect class="column {}" x="{}" y="{}" width="{}" height="{}" rx="1.5"><title>{}</title></rect>'
     return Markup(shape).format(one.classes, x, y, max(1.0, width - 1), height, said)
-
-
-def _round_up(value: float) -> float:
-    """The next of 1, 2, 5, 10, 20, 50 …"""
-    if value <= 0:
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(value))
-    return next(step * power for step in (1, 2, 5, 10) if value <= step * power * 1.000001)
 
 
 def _svg(classes: str, width: int, height: int, label: str, parts: Sequence[Markup]) -> Markup:

@@ -77,6 +77,7 @@ def failed(context: HealthContext) -> Iterable[Finding]:
                 subject=f"drive:{drive.id}",
                 message=Message(N_("{skipped} files could not be copied to {drive}."), fields),
                 hint=Message(N_("All others are copied. The copy's page under Backup names each file and the reason.")),
+                guide="not_copied",
             )
 
 
@@ -94,6 +95,7 @@ def braked(context: HealthContext) -> Iterable[Finding]:
             hint=Message(
                 N_("Nothing was copied, and the copy is as it was. Look at your files, then answer under Backup.")
             ),
+            guide="answer",
         )
 
 
@@ -107,6 +109,28 @@ def untrustworthy(context: HealthContext) -> Iterable[Finding]:
                 subject=f"drive:{drive.id}",
                 message=Message(N_("{drive} does not keep what is written to it."), {"drive": drive.name}),
                 hint=Message(N_("Your files are safe on the other drive. Replace this one; it gets no more copies.")),
+                guide="replace",
+            )
+
+
+def copies_damaged(context: HealthContext) -> Iterable[Finding]:
+    """Copies that rotted, and of which no original was at hand."""
+    for drive in _active(context.session):
+        if count := runs.copies_lost(context.session, drive.id):
+            yield Finding(
+                code="copies_damaged",
+                severity=Severity.DANGER,
+                subject=f"drive:{drive.id}",
+                message=Message(
+                    N_("{count} copies on {drive} are damaged and could not be repaired."),
+                    {"count": count, "drive": drive.name},
+                ),
+                hint=Message(
+                    N_("Their originals were not at hand, or are damaged, too. Connect every drive and copy again.")
+                ),
+                fix="backup.run_now",
+                fix_arguments={"cold_drive_id": drive.id},
+                guide="replace",
             )
 
 
@@ -118,6 +142,7 @@ def damaged(context: HealthContext) -> Iterable[Finding]:
         .where(StoredFile.damaged.is_(True))
         .group_by(Folder.drive_id)
     ).all()
+    colds = _active(context.session)
     for drive_id, count in rows:
         drive = context.session.get_one(Drive, drive_id)
         yield Finding(
@@ -128,6 +153,9 @@ def damaged(context: HealthContext) -> Iterable[Finding]:
             hint=Message(
                 N_("The next copy repairs them from a backup drive that has them. Then think of a new drive.")
             ),
+            fix="backup.run_now" if colds else None,
+            fix_arguments={"cold_drive_id": colds[0].id} if colds else {},
+            guide="replace",
         )
 
 
@@ -171,6 +199,7 @@ CHECKS = [
     Check("backup.failed", failed, N_("Copies succeed")),
     Check("backup.braked", braked, N_("Copies that wait for an answer")),
     Check("backup.untrustworthy", untrustworthy, N_("Drives that can be trusted")),
+    Check("backup.copies_damaged", copies_damaged, N_("Copies read back as they were written")),
     Check("backup.damaged", damaged, N_("Files that changed by themselves")),
     Check("backup.drill", drill_overdue, N_("Restoring is practised")),
 ]

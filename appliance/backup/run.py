@@ -165,7 +165,7 @@ class _Run:
         result["skipped"] += unreadable
         counted = {key: result[key] for key in ("copied", "bytes", "skipped", "scrubbed", "repaired")}
         seconds = max(1, round(time.monotonic() - self.started))
-        self.details |= {"files": result["files"], "seconds": seconds}
+        self.details |= {"files": result["files"], "seconds": seconds, runs.LOST: result["lost"]}
         runs.close(self.db, self.run_id, RunState.PROVEN, details=self.details, **counted)
         with self.db.writing() as session:
             events.record(

@@ -13,6 +13,7 @@ from appliance.words import Message
 
 GO, STOP = "go", "stop"
 VISIT = "visit"  # in a run's details: the COLD drive was switched on for it
+LOST = "lost"  # in a run's details: copies that were found rotten, with no original at hand to repair them
 ALLOWANCE = 1.2  # a "go" holds for a plan that is at most this much worse than the one that was asked about
 
 
@@ -108,6 +109,13 @@ def last_scrub(session: Session, cold_id: int) -> datetime | None:
         .order_by(BackupRun.id.desc())
         .limit(1)
     )
+
+
+def copies_lost(session: Session, cold_id: int) -> int:
+    """Rotten copies that the last reading could not repair; each whole run reads them again before all others."""
+    proven = select(BackupRun.details).where(BackupRun.cold_drive_id == cold_id, BackupRun.state == RunState.PROVEN)
+    details = session.scalar(proven.order_by(BackupRun.id.desc()).limit(1))
+    return int((details or {}).get(LOST, 0))
 
 
 def drill_is_due(session: Session, cold_id: int) -> bool:

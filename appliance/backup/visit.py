@@ -87,6 +87,7 @@ class Visit:
             "vanished": numbers.vanished,
             "scrubbed": scrubbed.read,
             "repaired": scrubbed.repaired + repaired,
+            "lost": scrubbed.lost,
         }
 
     def _in_words(self, error: OSError, needed: int) -> ApplianceError:

@@ -5,9 +5,9 @@ from sqlalchemy import select
 
 from appliance import plugin
 from appliance.cli.speech import Here, Said, answers, moment
+from appliance.errors import NotFound
 from appliance.events import Event
 from appliance.health import service
-from appliance.health.guides import GUIDES
 from appliance.health.models import Issue
 
 
@@ -15,20 +15,16 @@ from appliance.health.models import Issue
 @click.option("--look", is_flag=True, help="Run every check now, here.")
 @click.option("--fix", "fix_id", type=int, metavar="ID", help="Press the button of an issue.")
 @click.option("--quiet", "quiet_id", type=int, metavar="ID", help="Put an issue aside.")
-@click.option("--guide", "guide", type=click.Choice(sorted(GUIDES)), help="Steps that a person can take.")
+@click.option("--guide", "guide", metavar="NAME", help="Steps that a person can take.")
 @click.option(
     "--days", type=click.IntRange(0, 365), default=7, show_default=True, help="For --quiet; 0 brings it back."
 )
 @answers
 def health(here: Here, *, look: bool, fix_id: int | None, quiet_id: int | None, guide: str | None, days: int) -> Said:
     """What is wrong, and how to put it right."""
-    if guide is not None:
-        steps = GUIDES[guide].steps
-        return Said(
-            {"title": GUIDES[guide].title, "steps": list(steps)},
-            [GUIDES[guide].title, *(f"{number}. {step}" for number, step in enumerate(steps, 1))],
-        )
     plugin.load(here.db)
+    if guide is not None:
+        return _steps(guide)
     answer = None
     if look:
         service.run_all(here.db, here.broker, here.places)
@@ -45,9 +41,18 @@ def health(here: Here, *, look: bool, fix_id: int | None, quiet_id: int | None, 
         lines += [f"{issue.id}  {issue.severity.upper()}  {issue.message}", f"     {issue.hint}"]
         if label := service.label_of(issue):
             lines.append(f"     everpx health --fix {issue.id}   ({label})")
-        if issue.guide in GUIDES:
-            lines.append(f"     everpx health --guide {issue.guide}   ({GUIDES[issue.guide].title})")
+        if steps := service.guide_of(issue.guide):
+            lines.append(f"     everpx health --guide {issue.guide}   ({steps.title})")
     return Said([as_data(issue) for issue in issues], lines or ["Nothing is wrong."])
+
+
+def _steps(name: str) -> Said:
+    """Raises NotFound."""
+    guide = service.guide_of(name)
+    if guide is None:
+        raise NotFound(what="guide")
+    lines = [guide.title, *(f"{number}. {step}" for number, step in enumerate(guide.steps, 1))]
+    return Said({"title": guide.title, "steps": list(guide.steps)}, lines)
 
 
 def as_data(issue: Issue) -> dict[str, object]:

@@ -118,6 +118,8 @@ def cut(means: Means, driver: PowerDriver, drive: Drive) -> Message | None:
         guarded(driver, lambda: driver.off(drive, means))
         _prove(means, driver, drive, hot)
         _note_neighbours(means, circuit, drive)
+        with means.db.writing() as session:
+            health.settle(session, "switch_cuts_hot", f"drive:{drive.id}")  # nothing else vanished this time
     return None
 
 
@@ -211,6 +213,7 @@ def _tell_hot(means: Means, drive: Drive, hot: Drive) -> None:
                 subject=f"drive:{drive.id}",
                 message=Message(N_("The switch of {drive} also cuts the power of {hot}."), fields),
                 hint=Message(N_("It was switched on again at once and stays on. Give {hot} another socket."), fields),
+                guide="sockets",
             ),
         )
 

@@ -34,6 +34,7 @@ COLD_AWAY_DAYS = Setting(
     unit=N_("days"),
 )
 NOT_WELL = (VerdictKind.FOREIGN, VerdictKind.CLONED, VerdictKind.WRONG, VerdictKind.DIRTY, VerdictKind.UNREADABLE)
+CODES = tuple(f"drive_{kind.value}" for kind in NOT_WELL)  # whose findings compute their code
 FIX_OF = {VerdictKind.DIRTY: "drives.repair", VerdictKind.WRONG: "drives.confirm"}
 
 
@@ -91,6 +92,7 @@ def _why_away(context: HealthContext, drive: Drive) -> Iterator[Finding]:
         Message(N_("{drive} is not connected."), named),
         Message(N_("Plug it in. Nothing is lost; its files cannot be seen and nothing new is stored on it meanwhile.")),
         subject,
+        guide="connect",
     )
 
 
@@ -182,6 +184,7 @@ def strangers(context: HealthContext) -> Iterator[Finding]:
             f"device:{found.device}",
             fix=FIX_OF.get(judged.kind),
             fix_arguments={"device": found.device} if judged.kind in FIX_OF else {},
+            guide="stranger",
         )
 
 
@@ -200,6 +203,7 @@ def cold_away(context: HealthContext) -> Iterator[Finding]:
                 ),
                 Message(N_("Plug it in, so that it gets what is new since then.")),
                 f"drive:{drive.id}",
+                guide="connect",
             )
 
 
@@ -216,6 +220,7 @@ def may_be_switched_off(context: HealthContext) -> Iterator[Finding]:
                 Message(N_("{drive} may be switched off or unplugged now."), {"drive": drive.name}),
                 Message(N_("A copy is safest on a drive that is off.")),
                 f"drive:{drive.id}",
+                guide="put_away",
             )
 
 

@@ -17,6 +17,7 @@ from appliance.drives.identity import Verdict, VerdictKind, own_ids, verdict
 from appliance.drives.inventory import Found, Inventory
 from appliance.drives.models import COLOURS, Drive, DriveRole, DriveState, PowerState
 from appliance.errors import ApplianceError, Conflict, Invalid, NotFound
+from appliance.health import service as health
 from appliance.jobs import service as jobs
 from appliance.jobs.models import Job, JobState
 from appliance.places import Places
@@ -364,6 +365,7 @@ def retire(session: Session, drive_id: int, *, replaced_by: int | None = None, a
     if drive.power_state in (PowerState.MOUNTED, PowerState.FLUSHING, PowerState.SPINNING_UP):
         raise Conflict()
     drive.state = DriveState.RETIRED
+    health.settle_about(session, f"drive:{drive.id}")
     if replaced_by is None:
         events.record(session, "drive.retired", N_("{drive} was retired."), actor_id=asked_by, drive=drive.name)
     else:

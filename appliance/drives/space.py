@@ -1,6 +1,7 @@
 """How full drives are: now in their rows, and a sample a day for the picture of space over time."""
 
 import os
+from datetime import date
 
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
@@ -23,9 +24,9 @@ def sample_space(session: Session, places: Places) -> None:
         keep_space(session, drive, space)
 
 
-def keep_space(session: Session, drive: Drive, space: os.statvfs_result) -> None:
-    """Write down how full a drive is right now."""
+def keep_space(session: Session, drive: Drive, space: os.statvfs_result, day: date | None = None) -> None:
+    """Write down how full a drive is right now, as the sample of today (or of another ``day``)."""
     drive.free, drive.last_here = space.f_bavail * space.f_frsize, now()
     used, size = (space.f_blocks - space.f_bfree) * space.f_frsize, space.f_blocks * space.f_frsize
-    row = insert(SpaceSample).values(drive_id=drive.id, day=now().date(), used=used, size=size)
+    row = insert(SpaceSample).values(drive_id=drive.id, day=day or now().date(), used=used, size=size)
     session.execute(row.on_conflict_do_update(index_elements=["drive_id", "day"], set_={"used": used, "size": size}))

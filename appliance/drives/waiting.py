@@ -129,7 +129,8 @@ class Arrival:
         self.told = (str(message), str(hint))
         with self.progress.db.writing() as session:
             subject = f"drive:{self.drive.id}"
-            health.tell(session, health.Finding("switch_on", Severity.WARNING, message, hint, subject))
+            told = health.Finding("switch_on", Severity.WARNING, message, hint, subject, guide="connect")
+            health.tell(session, told)
 
     def _words(self, judged: Verdict | None, patience: float) -> tuple[Message, Message]:
         named = {"drive": self.drive.name}

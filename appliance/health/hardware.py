@@ -29,6 +29,8 @@ TIMES_OVER = 500  # a plain card lasts about a thousand
 CLOCK_PATIENCE_S = 20 * 60  # after the start
 SYSTEMD = Path("/run/systemd/system")
 USB_KINDS = ("usb_died", "over_current")
+CARD_KINDS = ("own_disk_errors", "own_disk_worn")
+CODES = (*USB_KINDS, *CARD_KINDS)  # whose findings compute their code
 
 
 def complaints(context: HealthContext, *kinds: str) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from contextlib import suppress
 
 from appliance import plugin
 from appliance.drives import inventory, smart_history
+from appliance.drives.space import sample_space
 from appliance.errors import ApplianceError
 from appliance.health import service
 from appliance.jobs.kinds import job_kind
@@ -19,6 +20,7 @@ def check(progress: Progress) -> None:
         inventory.refresh(progress.places, progress.broker, ask_again=True)
         with progress.db.writing() as session:
             smart_history.sample_all(session, progress.places)
+            sample_space(session, progress.places)
     service.run_all(progress.db, progress.broker, progress.places)
 
 

@@ -12,6 +12,7 @@ import importlib
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from appliance.broker.client import Broker
 from appliance.db import Database, now
 from appliance.errors import NotFound
 from appliance.health import look
+from appliance.health.guides import GUIDES, Guide
 from appliance.health.models import Issue, Severity
 from appliance.places import Places
 from appliance.words import N_, Message
@@ -161,6 +163,7 @@ def _could_not_look(check: Check) -> Finding:
             {"check": Message(check.title or check.name)},
         ),
         hint=Message(N_("Everything else goes on. It is tried again; if this stays, restart the station.")),
+        guide="restart",
     )
 
 
@@ -190,6 +193,15 @@ def settle(session: Session, code: str, subject: str = "") -> None:
     issue = session.scalar(select(Issue).where(Issue.code == code, Issue.subject == subject))
     if issue is not None:
         _close(session, issue)
+        plugin.call("issues_changed", session=session)
+
+
+def settle_about(session: Session, subject: str) -> None:
+    """Close everything that was told of something which is no longer ours."""
+    told = session.scalars(select(Issue).where(Issue.check == STANDING, Issue.subject == subject)).all()
+    for issue in told:
+        _close(session, issue)
+    if told:
         plugin.call("issues_changed", session=session)
 
 
@@ -271,6 +283,23 @@ def apply_fix(session: Session, broker: Broker, places: Places, issue_id: int) -
     answer = chosen.run(session, broker, places, **issue.fix_arguments)
     events.record(session, "health.fix", N_("Tried to fix: {issue}"), issue=issue.message)
     return answer
+
+
+def look_soon(session: Session, *, asked_by: int | None = None) -> None:
+    """Have everything looked at now, after a button was pressed; one look at a time is enough."""
+    from appliance.jobs import service as jobs  # lazily: jobs know of health, too
+
+    title = Message(N_("Check the station's health"))
+    with suppress(jobs.AlreadyRunning):
+        jobs.start(session, "health.check", title=title, lock="health", asked_by=asked_by)
+
+
+def guide_of(name: str | None) -> Guide | None:
+    """The steps that an issue offers, if this station has them."""
+    if name is not None and name not in GUIDES:
+        for _ in gather():
+            pass  # importing the rooms declares their guides
+    return GUIDES.get(name or "")
 
 
 def label_of(issue: Issue) -> Message | None:

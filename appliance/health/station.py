@@ -39,6 +39,7 @@ def database_damaged(context: HealthContext) -> Iterable[Finding]:
                     "newest good copy of its database. The card or disk it runs from may be wearing out."
                 )
             ),
+            guide="restart",
         )
 
 
@@ -86,6 +87,7 @@ def own_disk_full(context: HealthContext) -> Iterable[Finding]:
                     "if that does not help, use a larger card."
                 )
             ),
+            guide="own_room",
         )
 
 
@@ -97,6 +99,7 @@ def clock_wrong(_: HealthContext) -> Iterable[Finding]:
             severity=Severity.WARNING,
             message=Message(N_("The station's clock is wrong, so nothing starts by schedule.")),
             hint=Message(N_("It is set from the internet: check the network cable. You can start a backup by hand.")),
+            guide="clock",
         )
 
 
@@ -112,6 +115,7 @@ def unreadable_settings(context: HealthContext) -> Iterable[Finding]:
                 subject=row.key,
                 message=Message(N_("The stored value of “{title}” cannot be read."), {"title": Message(setting.title)}),
                 hint=Message(N_("Open Settings and choose it again; until then nothing that depends on it runs.")),
+                guide="setting",
             )
 
 
@@ -133,6 +137,7 @@ def broken_plugins(context: HealthContext) -> Iterable[Finding]:
             ),
             fix="station.disable_plugin" if name in manifests else None,
             fix_arguments={"name": name} if name in manifests else {},
+            guide="plugin",
         )
 
 
@@ -154,6 +159,7 @@ def root_silent(context: HealthContext) -> Iterable[Finding]:
             severity=Severity.DANGER,
             message=error.message,
             hint=Message(error.hint),
+            guide="restart",
         )
 
 
@@ -171,6 +177,7 @@ def services_down(context: HealthContext) -> Iterable[Finding]:
             message=Message(N_("“{plugin}” does not run."), {"plugin": Message(manifest.title)}),
             hint=Message(N_("Everything else goes on. Start it again; if it stops once more, restart the station.")),
             fix="station.start_service",
+            guide="restart",
             fix_arguments={"name": one["name"]},
         )
 
@@ -192,6 +199,7 @@ def jobs_not_started(context: HealthContext) -> Iterable[Finding]:
             severity=Severity.WARNING,
             message=Message(N_("Work is waiting and nobody starts it.")),
             hint=Message(N_("Stored files are safe and can be opened. Restart the station to go on with backups.")),
+            guide="restart",
         )
 
 

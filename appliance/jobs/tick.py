@@ -184,6 +184,7 @@ def _failed(name: str) -> health.Finding:
             N_("The station could not do one of its regular tasks ({task})."), {"task": Message(TITLES[name])}
         ),
         hint=Message(N_("Stored files are safe. It is tried again; if this stays, restart the station.")),
+        guide="restart",
     )
 
 

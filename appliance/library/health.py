@@ -16,6 +16,7 @@ def unprotected(context: HealthContext) -> Iterable[Finding]:
             severity=Severity.NOTICE,
             message=Message(N_("Previews are made without the extra protection against harmful pictures.")),
             hint=Message(N_("Everything works. Install the package bubblewrap to shut that work in.")),
+            guide="sandbox",
         )
 
 

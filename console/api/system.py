@@ -9,11 +9,10 @@ from sqlalchemy import select
 from appliance import events, plugin, settings
 from appliance.errors import Invalid, NotFound
 from appliance.health import service as health
-from appliance.health.guides import GUIDES
 from appliance.health.models import Issue, Severity
 from appliance.people.models import User
 from appliance.words import N_, Message
-from console.access import admin_only, by
+from console.access import admin_only, by, me
 from console.api.routes import route
 from console.station import station
 
@@ -198,9 +197,10 @@ def list_issues() -> list[IssueView]:
 @route("GET", "/health/guides/<guide>", summary="Steps for what no button can fix", access=admin_only)
 def guide(guide: str) -> GuideView:
     """As an issue names it."""
-    if guide not in GUIDES:
+    found = health.guide_of(guide)
+    if found is None:
         raise NotFound(what="guide")
-    return GuideView(Message(GUIDES[guide].title), [Message(step) for step in GUIDES[guide].steps])
+    return GuideView(Message(found.title), [Message(step) for step in found.steps])
 
 
 @route("POST", "/health/<int:issue_id>/fix", summary="Press an issue's button", access=admin_only)
@@ -208,7 +208,9 @@ def fix(issue_id: int) -> FixAnswer:
     """The issue goes at the next check, when the fix has worked."""
     here = station()
     with here.db.writing() as session:
-        return FixAnswer(health.apply_fix(session, here.broker, here.places, issue_id))
+        answer = FixAnswer(health.apply_fix(session, here.broker, here.places, issue_id))
+        health.look_soon(session, asked_by=me().id)
+        return answer
 
 
 @route("PUT", "/health/<int:issue_id>/quiet", summary="Put an issue aside for some days", access=admin_only)

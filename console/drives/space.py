@@ -1,9 +1,10 @@
 """Space over time: a drive's daily samples as a chart, and when it will be full, in words."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 
-from flask_babel import format_date, gettext, ngettext
+from babel.dates import format_skeleton
+from flask_babel import get_locale, gettext, ngettext
 from markupsafe import Markup
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -65,7 +66,7 @@ def chart(days: Sequence[Sample]) -> Markup | None:
             size=size(days[-1].size),
             forecast=forecast(days),
         ),
-        size=size(days[-1].size),
+        marks=[(part, size(round(part))) for part in (0, days[-1].size / 2, days[-1].size)],
         first=_short(days[0].day),
         last=_short(charts.last_day(shown, full)),
         today=gettext("today") if full else "",
@@ -74,4 +75,4 @@ def chart(days: Sequence[Sample]) -> Markup | None:
 
 
 def _short(day: date) -> str:
-    return format_date(day, "MMM y")
+    return format_skeleton("yMMM", datetime(day.year, day.month, day.day, tzinfo=UTC), locale=get_locale())

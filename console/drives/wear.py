@@ -17,29 +17,40 @@ from console.charts import TrendWords
 
 POINTS = 160  # a chart has no room for more
 ROWS = 200
-Words = Callable[[int, int, int | None], tuple[str, str]]  # newest, highest, limit -> the whole in a sentence, the line
+Words = Callable[[int, int], str]  # newest, highest -> the whole in a sentence
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One thing that a drive tells of itself: a chart from the second day on, until then the one value."""
+
+    title: str
+    says: str
+    chart: Markup | None
 
 
 @dataclass(frozen=True)
 class History:
-    """What the page shows; a chart is None while there is no more than a day, or nothing to show."""
+    """What the page shows; of what the drive never told there is no picture."""
 
     rows: Sequence[SmartSample]  # the newest first
-    warmth: Markup | None
-    spots: Markup | None
-    worn: Markup | None
+    pictures: Sequence[Picture]
 
 
 def history(session: Session, drive_id: int, kind: str) -> History:
     """Everything that was noted of a drive of this kind (ssd, hdd …)."""
     samples = smart_history.samples(session, drive_id)
     warm_from = WARM_C.get(kind, WARM_OTHERS_C)
-    return History(
-        samples[:ROWS],
-        _chart([(s.at.date(), s.temperature_c) for s in samples], _warmth, warm_from),
-        _chart([(s.at.date(), spots_of(s)) for s in samples], _spots),
-        _chart([(s.at.date(), s.percent_used) for s in samples], _worn, 100),
+    warmth = [(s.at.date(), s.temperature_c) for s in samples]
+    spots = [(s.at.date(), spots_of(s)) for s in samples]
+    worn = [(s.at.date(), s.percent_used) for s in samples]
+    told = gettext("too warm from %(limit)s °C on", limit=warm_from)
+    drawn = (
+        _picture(gettext("Warmth"), warmth, _warmth, " °C", (warm_from, told)),
+        _picture(gettext("Bad spots"), spots, _spots),
+        _picture(gettext("Wear"), worn, _worn, " %", (100, gettext("worn out"))),
     )
+    return History(samples[:ROWS], [picture for picture in drawn if picture])
 
 
 def spots_of(sample: SmartSample) -> int | None:
@@ -48,30 +59,38 @@ def spots_of(sample: SmartSample) -> int | None:
     return sum(known) if known else None
 
 
-def _chart(found: list[tuple[date, int | None]], words: Words, limit: int | None = None) -> Markup | None:
-    """The picture; of several samples on a day the last one counts."""
+def _picture(
+    title: str,
+    found: list[tuple[date, int | None]],
+    words: Words,
+    unit: str = "",
+    limit: tuple[int, str] | None = None,
+) -> Picture | None:
+    """None where nothing was told; of several samples on a day the last one counts."""
     by_day = {day: value for day, value in reversed(found) if value is not None}
     points = sorted(by_day.items())
-    if len(points) < 2:
+    if not points:
         return None
+    says = words(points[-1][1], max(by_day.values()))
+    if len(points) < 2:
+        return Picture(title, says, None)
     step = max(1, len(points) // POINTS)
     shown = [*points[:-1:step], points[-1]]
-    label, most = words(points[-1][1], max(value for _, value in points), limit)
-    return charts.trend(shown, TrendWords(label, most, _short(points[0][0]), _short(points[-1][0])), limit)
+    spoken = TrendWords(says, unit, _short(points[0][0]), _short(points[-1][0]), limit[1] if limit else "")
+    return Picture(title, says, charts.trend(shown, spoken, limit[0] if limit else None))
 
 
 def _short(day: date) -> str:
-    return format_date(day, "d MMM y")
+    return format_date(day, "medium")
 
 
-def _warmth(now: int, highest: int, limit: int | None) -> tuple[str, str]:
-    label = gettext("%(now)s °C now, %(highest)s °C at most.", now=now, highest=highest)
-    return label, gettext("too warm from %(limit)s °C on", limit=limit)
+def _warmth(now: int, highest: int) -> str:
+    return gettext("%(now)s °C now, %(highest)s °C at most.", now=now, highest=highest)
 
 
-def _spots(now: int, highest: int, limit: int | None) -> tuple[str, str]:
-    return gettext("%(now)s bad spots now.", now=now), str(highest)
+def _spots(now: int, highest: int) -> str:
+    return gettext("%(now)s bad spots now.", now=now)
 
 
-def _worn(now: int, highest: int, limit: int | None) -> tuple[str, str]:
-    return gettext("%(now)s %% of its life is used up.", now=now), "100 %"
+def _worn(now: int, highest: int) -> str:
+    return gettext("%(now)s %% of its life is used up.", now=now)

@@ -7,13 +7,12 @@ from typing import Any
 from flask import Blueprint, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from appliance import plugin
-from appliance.db import now
 from appliance.drives.models import Drive, DriveRole, DriveState
-from appliance.health.models import Issue, Severity
+from appliance.health import service as health
 from appliance.hookspecs import HomeCard
 from appliance.jobs import service as jobs
 from appliance.jobs.models import Schedule
@@ -58,7 +57,7 @@ def page() -> ResponseReturnValue:
             "drives": drives if everybody else [],
             "jobs": jobs.active(session),
             "worker_runs": jobs.worker_runs(here.places),
-            "issues": _issues(session) if everybody else [],
+            **_findings(session, everybody),
             "cards": _cards(session) if everybody else [],
             "latest": _latest(session, me().id),
             "this_day": this_day.years(session, me(), most=2)[:SHOWN_YEARS],
@@ -169,10 +168,11 @@ def _missing_hot(drives: list[HomeDrive]) -> list[Drive]:
     return [d.drive for d in drives if d.drive.role is DriveRole.HOT and not d.here]
 
 
-def _issues(session: Session) -> list[Issue]:
-    awake = or_(Issue.quiet_until.is_(None), Issue.quiet_until < now())
-    found = session.scalars(select(Issue).where(awake).order_by(Issue.first_seen)).all()
-    return sorted(found, key=lambda issue: list(Severity).index(issue.severity))
+def _findings(session: Session, everybody: bool) -> dict[str, Any]:
+    """What is wrong, the most dangerous first, each with the label of its button and its steps: an admin's."""
+    issues = health.issues(session) if everybody else []
+    labels = {issue.id: health.label_of(issue) for issue in issues}
+    return {"issues": issues, "labels": labels, "guides": {i.id: health.guide_of(i.guide) for i in issues}}
 
 
 def _latest(session: Session, user_id: int) -> list[int]:

@@ -8,15 +8,13 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from appliance.db import now
-from appliance.errors import NotFound
+from appliance.errors import ApplianceError, NotFound
 from appliance.health import look, service
-from appliance.health.guides import GUIDES
 from appliance.health.look import Look
 from appliance.health.models import Issue
 from appliance.jobs import service as jobs
-from appliance.words import N_, Message
 from console.access import admin_only, me
-from console.shell import done, show
+from console.shell import done, not_done, show
 from console.station import station
 from console.system.room import blueprint
 from console.translate import say
@@ -39,6 +37,7 @@ def health_page() -> ResponseReturnValue:
     with station().db.reading() as session:
         issues = service.issues(session, with_quiet=True)
         labels = {issue.id: service.label_of(issue) for issue in issues}
+        guides = {issue.id: service.guide_of(issue.guide) for issue in issues}
     last = look.last(station().places)
     return show(
         "system/health.html",
@@ -46,7 +45,8 @@ def health_page() -> ResponseReturnValue:
         open=[issue for issue in issues if not _is_quiet(issue)],
         quiet=[issue for issue in issues if _is_quiet(issue)],
         labels=labels,
-        guides=GUIDES,
+        guides=guides,
+        worker_runs=jobs.worker_runs(station().places),
         checks=_checks(issues, last),
         looked=last.at if last else None,
         days=REMIND_AFTER_DAYS,
@@ -74,18 +74,18 @@ def _checks(issues: Sequence[Issue], look: Look | None) -> list[Checked]:
 @admin_only
 def guide_page(guide: str) -> ResponseReturnValue:
     """Steps for a person.  Raises NotFound."""
-    if guide not in GUIDES:
+    found = service.guide_of(guide)
+    if found is None:
         raise NotFound(what="page")
-    return show("system/guide.html", guide=GUIDES[guide])
+    return show("system/guide.html", guide=found)
 
 
 @blueprint.post("/health/look")
 @admin_only
 def look_now() -> ResponseReturnValue:
     """Run every check now, as a job."""
-    title = Message(N_("Check the station's health"))
     with station().db.writing() as session:
-        jobs.start(session, "health.check", title=title, lock="health", asked_by=me().id)
+        service.look_soon(session, asked_by=me().id)
     return done(gettext("The station looks at everything now."), "system.health_page")
 
 
@@ -93,9 +93,15 @@ def look_now() -> ResponseReturnValue:
 @admin_only
 def fix(issue_id: int) -> ResponseReturnValue:
     """Press an issue's button."""
-    with station().db.writing() as session:
-        answer = service.apply_fix(session, station().broker, station().places, issue_id)
-    words = say(answer) or gettext("Done. The station looks again soon whether that helped.")
+    try:
+        with station().db.writing() as session:
+            answer = service.apply_fix(session, station().broker, station().places, issue_id)
+            service.look_soon(session, asked_by=me().id)
+    except NotFound:
+        raise
+    except ApplianceError as error:
+        return not_done(error, "system.health_page")
+    words = say(answer) or gettext("Done. The station looks again whether that helped.")
     return done(words, "system.health_page")
 
 

@@ -15,6 +15,7 @@ from appliance import announced, identity, plugin
 from appliance.broker.client import Broker
 from appliance.db import now
 from appliance.errors import ApplianceError, Invalid
+from appliance.health.guides import GUIDES, Guide
 from appliance.health.models import Severity
 from appliance.health.service import Finding, HealthContext
 from appliance.hookspecs import Announced
@@ -30,6 +31,17 @@ NAME = "discovery"
 KIND = "_everpx._tcp"
 NAME_WITHIN_S = 6.0  # how long avahi may take to find a name that nobody else has
 ANSWER_WITHIN_S = 1.0
+GUIDES["network_name"] = Guide(
+    N_("Have the station found on the network"),
+    (
+        N_("Under “Found on the network”, see the name and address that the station has now."),
+        N_("Give it another name there. Two devices of one name get in each other's way."),
+        N_("If another program on this computer announces names as well, end it, or switch this plugin off."),
+        N_("Check the network cable. The station can always be opened by its address."),
+    ),
+    page="/plugins/discovery/",
+    opens=N_("Open “Found on the network”"),
+)
 SHORT_ID = 12  # letters of the station's id that are announced: enough to tell stations apart
 
 
@@ -157,6 +169,7 @@ def not_announced(context: HealthContext) -> Iterable[Finding]:
             message=Message.from_json(here.problem["message"]),
             hint=Message(N_("Files are safe, and the station can be opened by its address. {hint}"),
                          {"hint": Message(here.problem["hint"])}),
+            guide="network_name",
         )  # fmt: skip
     if here.name and here.name != here.wanted:
         yield Finding(
@@ -167,6 +180,7 @@ def not_announced(context: HealthContext) -> Iterable[Finding]:
                 {"wanted": here.wanted, "name": here.name},
             ),
             hint=Message(N_("Both work. Give this station a name of its own, so that it stays the same.")),
+            guide="network_name",
         )
 
 
@@ -183,5 +197,6 @@ def not_heard(context: HealthContext) -> Iterable[Finding]:
             severity=Severity.WARNING,
             message=Message(N_("The name {host} does not lead to this station."), {"host": here.host}),
             hint=Message(N_("It can be opened by its address. If this stays, give the station another name.")),
+            guide="network_name",
         )
     look_around(context.places)

@@ -24,6 +24,7 @@ from appliance.drives.layout import NOT_FILES
 from appliance.drives.models import Drive
 from appliance.durable import write_atomically
 from appliance.errors import ApplianceError, Invalid, NotFound
+from appliance.health.guides import GUIDES, Guide
 from appliance.health.models import Severity
 from appliance.health.service import Finding, HealthContext
 from appliance.hookspecs import Announced
@@ -38,6 +39,16 @@ from plugins.nfs.privileged import address_problem
 NAME = "nfs"
 SELF_TEST = "nfs.try"
 PORT = 2049
+GUIDES["nfs"] = Guide(
+    N_("Get folders for media players to be served again"),
+    (
+        N_("Open the plugin's page: it says which folders and devices it serves, and what is in the way."),
+        N_("If another program on this computer serves NFS, end it."),
+        N_("Switch the plugin off and on again, under Plugins. If that does not help, restart the station."),
+    ),
+    page="/plugins/nfs/",
+    opens=N_("Open its page"),
+)
 LONGEST_NAME = 60
 MOST_NEIGHBOURS = 50
 
@@ -261,8 +272,14 @@ def not_served(context: HealthContext) -> Iterable[Finding]:
     served_anyway = Message(N_("Files are safe. The console and other ways to them work as always. {hint}"),
                             {"hint": Message(told["problem"]["hint"]) if told["problem"] else ""})  # fmt: skip
     if told["problem"] and wanted(context.session)["exports"]:
-        yield Finding("nfs_not_served", Severity.WARNING, Message.from_json(told["problem"]["message"]), served_anyway)
+        yield Finding(
+            "nfs_not_served",
+            Severity.WARNING,
+            Message.from_json(told["problem"]["message"]),
+            served_anyway,
+            guide="nfs",
+        )
     elif told["served"] and not client.answers("127.0.0.1", port()):
         message = Message(N_("The server of folders for Linux and media players does not answer."))
         hint = Message(N_("Files are safe. Restart the station; if this stays, switch this plugin off and on."))
-        yield Finding("nfs_silent", Severity.WARNING, message, hint)
+        yield Finding("nfs_silent", Severity.WARNING, message, hint, guide="nfs")

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from appliance.db import now
+from appliance.health.guides import GUIDES, Guide
 from appliance.health.models import Severity
 from appliance.health.service import Finding, HealthContext
 from appliance.hookspecs import HomeCard
@@ -16,6 +17,16 @@ from plugins.notify.heartbeat import STATION
 from plugins.notify.matters import OWN_FAILURE
 from plugins.notify.models import NotifyChannel, NotifyStation
 
+GUIDES["messages"] = Guide(
+    N_("Get messages to arrive again"),
+    (
+        N_("Under Messages, choose the way that fails and send a message to try it. It says what goes wrong."),
+        N_("A password or a key that was changed at the service must be entered there anew."),
+        N_("If nothing arrives anywhere, look whether the station has internet: the router, the cable."),
+    ),
+    page="/plugins/notify/",
+    opens=N_("Open Messages"),
+)
 FAILING_FOR = timedelta(hours=1)  # a greylisting server is no news
 SILENT_FOR = timedelta(hours=2)
 
@@ -35,6 +46,7 @@ def failing(context: HealthContext) -> Iterable[Finding]:
             subject=f"channel:{channel.id}",
             message=Message(N_("Messages to {name} do not arrive ({channel})."), fields),
             hint=Message(N_("{why} It is tried again by itself; photos and copies do not wait for it."), fields),
+            guide="messages",
         )
 
 
@@ -50,6 +62,7 @@ def signal_failing(context: HealthContext) -> Iterable[Finding]:
                 N_("{why} The service will say that the station is silent, although it works."),
                 {"why": row.signal_problem or Message("")},
             ),
+            guide="messages",
         )
 
 

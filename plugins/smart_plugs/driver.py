@@ -83,8 +83,16 @@ class SmartPlugDriver(PowerDriver):
         """Raises one of ``asking.ERRORS``, NoPlug, PlugRests."""
         with means.db.reading() as session:
             plug = plug_of(session, drive)
-            _may_switch_on(session, plug)
             last = last_switching(session, plug.id)
+            try:
+                _may_switch_on(session, plug)
+            except PlugRests as error:
+                rests: PlugRests | None = error
+            else:
+                rests = None
+        if rests is not None:
+            _note_problem(means, plug, rests)
+            raise rests
         _rest(last)
         self._switch(means, plug, drive, True)
 
@@ -307,6 +315,7 @@ def _cut_in_use(plug: SmartPlug, drive: Drive) -> health.Finding:
         Message(N_("The plug “{plug}” was switched off while {drive} was in use."), fields),
         Message(N_("What was proven before is safe, and the next copy does the rest. Look for a timer in its app.")),
         f"plug:{plug.id}",
+        guide="plug",
     )
 
 

@@ -11,6 +11,7 @@ from appliance.broker.client import Broker
 from appliance.db import now
 from appliance.drives.models import Drive, PowerState
 from appliance.errors import ApplianceError
+from appliance.health.guides import GUIDES, Guide
 from appliance.health.models import Severity
 from appliance.health.service import Finding, HealthContext, fix
 from appliance.jobs import service as jobs
@@ -22,6 +23,18 @@ from plugins.smart_plugs.models import PlugDrive, SmartPlug
 TOO_LONG = timedelta(days=2)
 OTHERS: tuple[type[ApplianceError], ...] = (driver.StillDraws, driver.NotOurs, driver.PlugRests)
 HINTS = {error.code: error.hint for error in (*asking.ERRORS.values(), *OTHERS) if error.hint}
+CODES = tuple(HINTS)  # whose findings compute their code
+GUIDES["plug"] = Guide(
+    N_("Get a smart plug to listen again"),
+    (
+        N_("See that the plug is in its socket, and that its lamp does not blink (then it has lost the network)."),
+        N_("Open the plug's own app. If it cannot reach the plug either, set the plug up anew there."),
+        N_("Under Smart plugs, open the plug and ask it anew. If its address or password changed, enter it there."),
+        N_("Until then, switch the drive's plug by hand when the station asks for it."),
+    ),
+    page="/plugins/smart_plugs/",
+    opens=N_("Open Smart plugs"),
+)
 
 
 def plugs(context: HealthContext) -> Iterator[Finding]:
@@ -33,10 +46,12 @@ def plugs(context: HealthContext) -> Iterator[Finding]:
             yield _carries_hot(context.session, plug, subject)
         elif plug.problem_code and plug.problem is not None:
             hint = Message(HINTS.get(plug.problem_code, asking.PlugSilent.hint))
-            yield Finding(plug.problem_code, Severity.WARNING, plug.problem, hint, subject)
+            yield Finding(plug.problem_code, Severity.WARNING, plug.problem, hint, subject, guide="plug")
         elif plug.answered is None or now() - plug.answered > TOO_LONG:
             told = Message(N_("The plug “{plug}” was not heard of for some days."), {"plug": plug.name})
-            yield Finding("plug_unheard", Severity.WARNING, told, Message(asking.PlugSilent.hint), subject)
+            yield Finding(
+                "plug_unheard", Severity.WARNING, told, Message(asking.PlugSilent.hint), subject, guide="plug"
+            )
         elif plug.is_on and _nothing_needs_it(context.session, plug):
             yield Finding(
                 "plug_on_idle",
@@ -58,6 +73,7 @@ def _carries_hot(session: Session, plug: SmartPlug, subject: str) -> Finding:
         Message(N_("The plug “{plug}” also carries {hot}, so it stays on."), fields),
         Message(N_("Give {hot} another socket, then say so on the plug’s page."), fields),
         subject,
+        guide="plug",
     )
 
 

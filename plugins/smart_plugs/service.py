@@ -15,6 +15,7 @@ from appliance.db import now
 from appliance.drives.models import Drive, DriveRole, DriveState, PowerState
 from appliance.drives.switches import PeopleDriver
 from appliance.errors import Conflict, Invalid, NotFound
+from appliance.health import service as health
 from appliance.jobs import service as jobs
 from appliance.jobs.models import ACTIVE, Job, JobState
 from appliance.places import Places
@@ -302,6 +303,7 @@ def remove(session: Session, plug_id: int, asked_by: int | None = None) -> Smart
     plug = get(session, plug_id)
     assign(session, plug_id, set())
     session.delete(plug)
+    health.settle_about(session, f"plug:{plug_id}")
     events.record(session, "plug.removed", N_("The plug {plug} was removed."), actor_id=asked_by, plug=plug.name)
     return plug
 

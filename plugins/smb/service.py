@@ -16,6 +16,7 @@ from appliance.broker.client import Broker
 from appliance.drives.layout import FAMILY
 from appliance.drives.mounts import Mount, hot_mounts
 from appliance.errors import ApplianceError, Invalid, NotFound
+from appliance.health.guides import GUIDES, Guide
 from appliance.health.models import Severity
 from appliance.health.service import Finding, HealthContext, fix
 from appliance.hookspecs import Announced
@@ -31,6 +32,15 @@ from plugins.smb.nt_hash import nt_hash
 from plugins.smb.privileged import name_problem
 from plugins.smb.wanted import NAME, PURPOSE, TIME_MACHINE
 
+GUIDES["windows_name"] = Guide(
+    N_("Choose a name that Windows can use"),
+    (
+        N_("Under People, open the person and change the name: letters, digits and spaces, up to 20 of them."),
+        N_("The person signs in with the new name from then on, and sets the password once more."),
+    ),
+    page="/people/",
+    opens=N_("Open People"),
+)
 LARGEST_GB = 10**6
 SETTLE = "smb.settle"
 
@@ -169,4 +179,5 @@ def nobody_can_sign_in(context: HealthContext) -> Iterable[Finding]:
                 subject=f"user:{person.user.id}",
                 message=Message(N_("{name} has a name that Windows cannot use."), {"name": person.user.name}),
                 hint=Message(N_("Everything else works. For shares, change the name under People.")),
+                guide="windows_name",
             )

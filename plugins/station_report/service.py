@@ -7,11 +7,30 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from appliance import plugin
+from appliance.health.guides import GUIDES, Guide
 from appliance.health.models import Severity
 from appliance.health.service import Finding, HealthContext
 from appliance.words import N_, Message
 
 NAME = "station_report"
+GUIDES["cooler_station"] = Guide(
+    N_("Keep the station cool"),
+    (
+        N_("Put it where air can move around it, not in a closed cupboard and not on top of a drive."),
+        N_("Clear its vents of dust, and keep it out of the sun."),
+        N_("If it stays too warm, give it a case with a larger heat sink, or a quiet fan."),
+    ),
+)
+GUIDES["memory"] = Guide(
+    N_("Give the station more memory to work with"),
+    (
+        N_("Wait until what is under way has finished; large copies and many previews need much for a while."),
+        N_("Restart the station."),
+        N_("If it comes again, switch off a plugin that you do not need."),
+    ),
+    page="/system/plugins",
+    opens=N_("Open Plugins"),
+)
 #: Sensors of the processor, on a Raspberry Pi and on PCs.  A drive's sensor says nothing about the station.
 PROCESSOR = ("cpu_thermal", "coretemp", "k10temp", "soc_thermal", "acpitz")
 
@@ -63,6 +82,7 @@ def too_warm(context: HealthContext) -> Iterable[Finding]:
             hint=Message(
                 N_("It goes on, but more slowly. Put it where air can move, clear its vents of dust, or give it a fan.")
             ),
+            guide="cooler_station",
         )
 
 
@@ -79,6 +99,7 @@ def short_of_memory(context: HealthContext) -> Iterable[Finding]:
             hint=Message(
                 N_("Files are safe. If this stays after a restart, switch off a plugin that you do not need.")
             ),
+            guide="memory",
         )
 
 

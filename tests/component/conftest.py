@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from appliance.broker.client import SocketBroker
 from appliance.db import Database
 from appliance.places import Places
 from tests.component.drive_station import Station
+from tests.component.health_page import HealthPage
 from tests.component.loop_drives import LoopDrives, Root, let_others_pass
 from tests.component.plugs.home import Home
 from tests.component.plugs.lan import Lan
@@ -57,6 +59,25 @@ def root(places: Places, loops: LoopDrives) -> Iterator[Root]:
 def station(db: Database, places: Places, root: Root, loops: LoopDrives) -> Station:
     """A station that owns no drive yet."""
     return Station(db, places, root, loops)
+
+
+@pytest.fixture
+def health_page(
+    request: pytest.FixtureRequest, db: Database, places: Places, quick_passwords: None
+) -> Iterator[HealthPage]:
+    """The health page over HTTP; what ``@pytest.mark.finding(code, …)`` names must be seen on it, and seen going."""
+    page = HealthPage(db, places, SocketBroker(places.broker_socket))
+    yield page
+    page.close()
+    left = {code for mark in request.node.iter_markers("finding") for code in mark.args} - page.cleared
+    assert not left, f"not shown, or not gone again: {left}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A mark that nothing checks would be a lie."""
+    for item in items:
+        marked = next(item.iter_markers("finding"), None)
+        assert marked is None or "health_page" in getattr(item, "fixturenames", ()), item.nodeid
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import signal
 import socket
 import subprocess
 import time
@@ -19,12 +20,14 @@ from appliance import identity, plugin
 from appliance.broker import services
 from appliance.db import Database
 from appliance.errors import Invalid
+from appliance.health import service as health
 from appliance.health.service import HealthContext
 from appliance.hookspecs import Announced, hookimpl
 from appliance.places import Places
 from appliance.station.processes import Supervisor
 from plugins.discovery import multicast, privileged, service, state
 from tests.component.guest_house import guest_house
+from tests.component.health_page import HealthPage
 from tests.component.home_network import Computer, home_network
 from tests.folder_root import FolderRoot
 
@@ -60,6 +63,10 @@ class House:
         """What a look around finds there."""
         where = [multicast.Interface(other.address)]
         return {one.name: one for one in other.do(lambda: multicast.browse(kind, where, 1.5))}
+
+    def look(self) -> None:
+        """Every check, inside the station."""
+        self.station.do(lambda: health.run_all(self.db, self.root, self.here))
 
     def findings(self) -> list[str]:
         """What the health checks say."""
@@ -257,13 +264,18 @@ def watch_goodbyes(other: Computer) -> Iterator[str]:
                     yield name
 
 
-def test_two_stations_with_one_name_both_work_and_say_so(house: House, rival: Callable[[Computer, str], Rival]) -> None:
+@pytest.mark.finding("name_taken")
+def test_two_stations_with_one_name_both_work_and_say_so(
+    health_page: HealthPage, house: House, rival: Callable[[Computer, str], Rival]
+) -> None:
+    health_page.looks = house.look
     first = rival(house.others[0], "everpx")
     assert until(lambda: resolved(first, "everpx.local")) == house.others[0].address
     house.offers.append(Announced("_smb._tcp", 445))
     told = house.settle()
     assert (told.wanted, told.name, told.host) == ("everpx", "everpx-2", "everpx-2.local")
     assert house.findings() == ["name_taken"]
+    health_page.sees("name_taken")
     assert resolved(first, "everpx.local") == house.others[0].address
     assert resolved(first, "everpx-2.local") == house.station.address
     assert "-H\0everpx-2" in command_of("wsdd2")
@@ -273,6 +285,7 @@ def test_two_stations_with_one_name_both_work_and_say_so(house: House, rival: Ca
         )
     assert (renamed.wanted, renamed.name) == ("attic", "attic")
     assert house.findings() == []
+    health_page.no_longer("name_taken")
     assert resolved(first, "attic.local") == house.station.address
 
 
@@ -400,7 +413,10 @@ def test_our_own_ear_survives_what_others_say() -> None:
         multicast._sorted_out("_everpx._tcp.local", records)
 
 
-def test_somebody_elses_mdns_is_a_finding_and_not_a_failure(house: House) -> None:
+@pytest.mark.finding("not_announced")
+def test_somebody_elses_mdns_is_a_finding_and_not_a_failure(health_page: HealthPage, house: House) -> None:
+    health_page.looks = house.look
+
     def occupy() -> socket.socket:
         other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         other.bind(("", multicast.PORT))
@@ -410,9 +426,25 @@ def test_somebody_elses_mdns_is_a_finding_and_not_a_failure(house: House) -> Non
         told = house.settle()
         assert told.problem is not None and told.problem["code"] == "mdns_taken"
         assert house.findings() == ["not_announced"]
+        health_page.sees("not_announced")
         assert told.addresses == (house.station.address,)
     assert house.settle().problem is None
     assert house.findings() == []
+    health_page.no_longer("not_announced")
+
+
+@pytest.mark.finding("not_heard")
+def test_a_name_that_leads_nowhere_is_told_until_it_leads_here(health_page: HealthPage, house: House) -> None:
+    health_page.looks = house.look
+    house.settle()
+    assert "not_heard" not in health_page.look()
+    avahi = house.supervisor.running[privileged.AVAHI.name].process
+    os.kill(avahi.pid, signal.SIGSTOP)  # it hangs: it is there, and answers nobody
+    try:
+        health_page.sees("not_heard")
+    finally:
+        os.kill(avahi.pid, signal.SIGCONT)
+    health_page.no_longer("not_heard")
 
 
 def test_a_station_for_this_computer_alone_says_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

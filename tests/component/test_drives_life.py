@@ -23,6 +23,7 @@ from appliance.jobs.models import Job, JobState, Wish
 from appliance.jobs.progress import Cancelled, Progress
 from appliance.words import Message
 from tests.component.drive_station import Station
+from tests.component.health_page import HealthPage
 from tests.component.loop_drives import until
 
 pytestmark = pytest.mark.component
@@ -298,7 +299,8 @@ def test_a_cold_drive_is_on_only_while_it_is_needed(station: Station) -> None:
     assert "drive_may_go" in station.issues()
 
 
-def test_a_cold_drive_that_is_off_is_asked_for_and_waited_for(station: Station) -> None:
+@pytest.mark.finding("switch_on")
+def test_a_cold_drive_that_is_off_is_asked_for_and_waited_for(station: Station, health_page: HealthPage) -> None:
     drive = station.erase(station.make("cold"), "ext4", COLD)
     station.loops.pull("cold")
     station.look()
@@ -306,7 +308,7 @@ def test_a_cold_drive_that_is_off_is_asked_for_and_waited_for(station: Station) 
 
     def person() -> None:
         try:
-            until(lambda: "switch_on" in station.issues())
+            until(lambda: "switch_on" in health_page.look())
             until(lambda: str(station.job(progress.job_id).stage) == "Switch on The blue drive")  # said right after
         except AssertionError:
             jobs_cancel(station, progress.job_id)  # else this test waits as long as a station does
@@ -319,7 +321,7 @@ def test_a_cold_drive_that_is_off_is_asked_for_and_waited_for(station: Station) 
     with power.cold_drive(progress, drive.id) as mount:
         assert mount.tag == "COLD-1"
     helpful.join()
-    assert "switch_on" not in station.issues()
+    health_page.no_longer("switch_on")
 
 
 def test_waiting_for_a_person_can_be_cancelled(station: Station) -> None:
@@ -366,16 +368,17 @@ def test_a_cold_drive_pulled_in_use_is_brought_to_rest_and_found_again(station: 
         mount.check()
 
 
-def test_power_is_not_cut_after_an_unmount_that_failed(station: Station) -> None:
+@pytest.mark.finding("drive_stuck")
+def test_power_is_not_cut_after_an_unmount_that_failed(station: Station, health_page: HealthPage) -> None:
     drive = station.erase(station.make("cold"), "ext4", COLD)
     with pytest.raises(RefusedByRoot, match="still using"), power.cold_drive(start(station), drive.id) as mount:
         held = (mount.path / "held").open("w")
     assert station.drive(drive.id).power_state is PowerState.FLUSHING
-    assert "drive_stuck" in station.issues() and (station.places.mounts / "COLD-1").is_mount()
+    assert health_page.sees("drive_stuck") and (station.places.mounts / "COLD-1").is_mount()
     held.close()
     power.resume_power(station.db, station.root, station.places)
     assert station.drive(drive.id).power_state is PowerState.OFF
-    assert "drive_stuck" not in station.issues()
+    health_page.no_longer("drive_stuck")
 
 
 def test_after_a_crash_with_the_drive_mounted_everything_comes_to_rest(station: Station) -> None:

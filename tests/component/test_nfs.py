@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from appliance import plugin
 from appliance.broker import services
 from appliance.broker.protocol import BadRequest, build
 from appliance.db import Database
 from appliance.drives.models import Drive
 from appliance.errors import ApplianceError, Invalid
+from appliance.health import service as health
 from appliance.health.service import HealthContext
 from appliance.people.audit import By
 from appliance.places import Places
@@ -23,6 +26,7 @@ from plugins.nfs import client, privileged, service
 from plugins.nfs.client import Refused
 from tests.component.drive_station import Station
 from tests.component.guest_house import guest_house
+from tests.component.health_page import HealthPage
 from tests.component.home_network import Computer, home_network
 from tests.component.loop_drives import USER, LoopDrives, Root
 from tests.component.nfs_reader import Reader
@@ -291,13 +295,40 @@ def test_what_the_server_does_not_accept_leaves_everything_as_it_was(
     assert house.as_(listed, lambda nfs: nfs.names("HOT-1/Anna")) == ["hello.txt"]
 
 
-def test_a_server_that_hangs_is_found(house: House) -> None:
+@pytest.fixture
+def switched_on(house: House) -> None:
+    """As an admin does it, before the console starts."""
+    with house.db.writing() as session:
+        plugin.switch(session, "nfs", on=True)
+
+
+@pytest.mark.finding("nfs_silent", "nfs_not_served")
+def test_a_server_that_hangs_or_does_not_start_is_found(
+    house: House, switched_on: None, health_page: HealthPage
+) -> None:
+    health_page.looks = lambda: house.me.do(lambda: health.run_all(house.db, house.root, house.here))
     house.allow(house.device("Player", house.others[0].address), Anna="see")
     assert house.findings() == []
     services.stop(privileged.GANESHA)
     assert house.findings() == ["nfs_silent"]
+    health_page.sees("nfs_silent")
     house.settle()
     assert house.findings() == []
+    health_page.no_longer("nfs_silent")
+    services.stop(privileged.GANESHA)
+    with house.me.do(_occupy):  # by another program on this computer
+        house.settle()
+        health_page.sees("nfs_not_served")
+    house.settle()
+    health_page.no_longer("nfs_not_served")
+
+
+def _occupy() -> socket.socket:
+    other = socket.socket()
+    other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    other.bind(("", int(PORT)))
+    other.listen()
+    return other
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from appliance.backup import runs
+from appliance.backup import service as backup
 from appliance.backup.models import BackupRun, RunState
 from appliance.drives.models import PowerState
-from appliance.health import service as health
-from appliance.health.models import Issue
 from appliance.jobs.models import JobState
 from tests.backup_bed import files_below
 from tests.component.drive_station import Station
+from tests.component.health_page import HealthPage
 from tests.component.samba import PASSWORD, USER, samba
 from tests.component.test_backup_station import Pair
 
@@ -48,9 +49,10 @@ def encrypt(port: int, noise: Path, *, rename: bool) -> None:
     assert "NT_STATUS" not in done.stdout, done.stdout[-500:]
 
 
+@pytest.mark.finding("backup_braked")
 @pytest.mark.parametrize("rename", [True, False], ids=["renamed to *.locked", "under their names"])
 def test_a_share_that_is_encrypted_stops_the_copy_before_the_cold_drive_is_on(
-    station: Station, tmp_path: Path, rename: bool
+    station: Station, tmp_path: Path, rename: bool, health_page: HealthPage
 ) -> None:
     pair = Pair(station)
     fill(pair.top)
@@ -70,13 +72,14 @@ def test_a_share_that_is_encrypted_stops_the_copy_before_the_cold_drive_is_on(
     assert "COLD" not in station.root.log.read_text().removeprefix(asked), "nobody touched the COLD drive"
     said = f"{FILES} of {FILES} files are gone" if rename else "no longer look like photos"
     assert said in str(pair.last().brake)
-    health.run_all(station.db, station.root, station.places)
+    assert said in str(health_page.sees("backup_braked").issue.message)
     with station.db.reading() as session:
-        (issue,) = session.scalars(select(Issue).where(Issue.code == "backup_braked"))
-        assert said in str(issue.message) and str(issue.hint)
         proven = session.scalars(select(BackupRun.id).where(BackupRun.state == RunState.PROVEN)).all()
     assert pair.copy().result == {"braked": True}, "the next night does not do it after all"
     assert len(proven) == 1
     station.loops.plug("cold")
     station.look()
     assert pair.on_cold() == kept
+    with station.db.writing() as session:
+        backup.answer(session, pair.last().id, runs.STOP)
+    health_page.no_longer("backup_braked")

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,12 @@ import pytest
 from sqlalchemy import select, update
 
 from appliance.backup.models import RunState
+from appliance.db import now
 from appliance.drives import circuits, power, waiting
 from appliance.drives.leases import lease
 from appliance.drives.models import Drive, DriveRole, PowerState
-from appliance.errors import RefusedByRoot
-from appliance.health import service as health
+from appliance.drives.switches import Means
+from appliance.errors import ApplianceError, RefusedByRoot
 from appliance.health.models import Issue
 from appliance.jobs import service as jobs
 from appliance.jobs.models import Job, JobState
@@ -29,6 +31,7 @@ from appliance.words import Message
 from plugins.smart_plugs import asking, driver, service
 from plugins.smart_plugs.models import SmartPlug, Switching
 from tests.backup_bed import files_below
+from tests.component.health_page import HealthPage
 from tests.component.loop_drives import until
 from tests.component.plugs.home import PASSWORD, USER, Home
 from tests.component.plugs.web_plugs import ShellyPlug, TasmotaPlug
@@ -121,7 +124,10 @@ def test_a_person_may_plug_the_drive_in_while_its_plug_is_deaf(home: Home) -> No
     assert home.plug(plug.id).problem_code == ""
 
 
-def test_a_plug_that_is_deaf_at_off_leaves_the_drive_powered_and_is_tried_again(home: Home) -> None:
+@pytest.mark.finding("drive_still_on", "plug_silent")
+def test_a_plug_that_is_deaf_at_off_leaves_the_drive_powered_and_is_tried_again(
+    home: Home, health_page: HealthPage
+) -> None:
     cold = home.cold()
     relay = home.relay("cold")
     plug = home.one_of("tasmota", relay, cold)
@@ -130,16 +136,15 @@ def test_a_plug_that_is_deaf_at_off_leaves_the_drive_powered_and_is_tried_again(
         emulator.stop()
     assert home.moves(cold)[-1] == "unmounted" and relay.on
     assert not (home.station.places.mounts / "COLD-1").is_mount()
-    health.run_all(home.db, home.station.root, home.station.places)
-    assert {"drive_still_on", "plug_silent"} <= set(home.issues())
+    assert {"drive_still_on", "plug_silent"} <= set(health_page.look())
     rest(home)
     rest(home)
     assert len([one for one in home.switchings() if not one.done]) == 1, "one row, however often it is tried"
     home.lan.inside(emulator.start)
     rest(home)
     assert (home.moves(cold)[-1], relay.on) == ("off", False)
-    health.run_all(home.db, home.station.root, home.station.places)
-    assert set(home.issues()) & {"drive_still_on", "plug_silent"} == set() and home.plug(plug.id).is_on is False
+    health_page.no_longer("drive_still_on", "plug_silent")
+    assert home.plug(plug.id).is_on is False
 
 
 @pytest.mark.parametrize("kind", ["shelly", "xor", "tapo"])
@@ -171,7 +176,8 @@ def test_whatever_a_plug_answers_it_ends_in_words_and_in_time(
     assert home.state(cold) == "off" and home.plug(plug.id).problem_code == ""
 
 
-def test_a_wrong_password_is_said_as_that(home: Home) -> None:
+@pytest.mark.finding("plug_locked")
+def test_a_wrong_password_is_said_as_that(home: Home, health_page: HealthPage) -> None:
     cold = home.cold()
     plug = home.one_of("tapo", home.relay("cold"), cold)
     with home.db.writing() as session:
@@ -179,11 +185,11 @@ def test_a_wrong_password_is_said_as_that(home: Home) -> None:
     with pytest.raises(waiting.NotSwitchedOn), home.use(cold, within_s=1):
         pytest.fail("never here")
     assert home.plug(plug.id).problem_code == "plug_locked"
-    health.run_all(home.db, home.station.root, home.station.places)
-    assert home.issues()["plug_locked"] == "The plug “Plug” does not accept the password."
+    assert str(health_page.sees("plug_locked").issue.message) == "The plug “Plug” does not accept the password."
     with home.db.writing() as session:
         service.change(session, home.station.places, plug.id, {"name": "Cellar", "user": USER, "password": PASSWORD})
     assert home.test(plug).result["off"] is True
+    health_page.no_longer("plug_locked")
 
 
 def test_a_liar_at_on_is_noticed_because_the_drive_does_not_come(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +214,8 @@ def test_a_liar_at_on_is_noticed_because_the_drive_does_not_come(home: Home, mon
     assert "switch_on" not in home.issues() and home.state(cold) == "off"
 
 
-def test_a_plug_that_was_on_already_and_brought_nothing_is_left_on(home: Home) -> None:
+@pytest.mark.finding("plug_not_ours")
+def test_a_plug_that_was_on_already_and_brought_nothing_is_left_on(home: Home, health_page: HealthPage) -> None:
     """Maybe the router hangs on it: it is not ours to cut."""
     cold = home.cold()
     home.station.loops.pull("cold")
@@ -220,25 +227,37 @@ def test_a_plug_that_was_on_already_and_brought_nothing_is_left_on(home: Home) -
         pytest.fail("never here")
     assert router.switched == [] and router.on
     assert "was on before, and the drive did not come by it" in home.issues()["drive_still_on"]
+    health_page.sees("plug_not_ours")
     rest(home)
     assert router.switched == []
+    router.turn(False)  # the router got another socket, the drive has this one
+    router.plug = lambda: (home.station.loops.plug("cold"), home.station.look())
+    router.pull = lambda: (home.station.loops.pull("cold"), home.station.look())
+    with home.use(cold):
+        pass
+    assert router.switched == [True, False]
+    health_page.no_longer("plug_not_ours", "drive_still_on")
 
 
-def test_a_plug_that_says_off_and_goes_on_drawing_is_not_believed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.finding("plug_still_draws")
+def test_a_plug_that_says_off_and_goes_on_drawing_is_not_believed(
+    home: Home, monkeypatch: pytest.MonkeyPatch, health_page: HealthPage
+) -> None:
     monkeypatch.setattr(driver, "METER_SETTLES_S", 2.0)
     cold = home.cold()
     relay = home.relay("cold", draws=6.0)
-    plug = home.one_of("shelly", relay, cold)
+    home.one_of("shelly", relay, cold)
     with home.use(cold):
         relay.lies = True
     assert (home.state(cold), relay.on) == ("unmounted", True)
     assert "it still draws 6.0 W" in home.issues()["drive_still_on"]
-    assert home.plug(plug.id).problem_code == "plug_still_draws"
+    health_page.sees("plug_still_draws")
     rest(home)
     assert home.state(cold) == "unmounted"
     relay.lies, relay.shown = False, None
     rest(home)
-    assert (home.state(cold), relay.on, home.issues()) == ("off", False, {})
+    health_page.no_longer("plug_still_draws", "drive_still_on")
+    assert (home.state(cold), relay.on, set(home.issues())) == ("off", False, set())
 
 
 def test_a_meter_that_is_slow_is_waited_for(home: Home) -> None:
@@ -269,17 +288,27 @@ def test_a_drive_that_stays_although_its_plug_is_off_hangs_somewhere_else(home: 
     assert home.issues()["drive_still_on"] == wanted
 
 
-def test_a_plug_that_takes_orders_and_does_nothing(home: Home) -> None:
+@pytest.mark.finding("plug_disobeys")
+def test_a_plug_that_takes_orders_and_does_nothing(home: Home, health_page: HealthPage) -> None:
     cold = home.cold()
     relay = home.relay("cold", stuck=True)
     plug = home.one_of("tasmota", relay, cold)
     with pytest.raises(waiting.NotSwitchedOn), home.use(cold, within_s=1):
         pytest.fail("never here")
-    assert home.plug(plug.id).problem_code == "plug_disobeys"
+    health_page.sees("plug_disobeys")
+    relay.stuck = False
+    home.test(plug)
+    health_page.no_longer("plug_disobeys")
 
 
-@pytest.mark.parametrize("again", [False, True], ids=["off by an app", "off and on by itself"])
-def test_a_plug_that_cuts_in_mid_copy_is_a_pulled_drive_and_nothing_is_lost(home: Home, again: bool) -> None:
+@pytest.mark.parametrize(
+    "again",
+    [pytest.param(False, marks=pytest.mark.finding("plug_cut_in_use"), id="off by an app"),
+     pytest.param(True, id="off and on by itself")],
+)  # fmt: skip
+def test_a_plug_that_cuts_in_mid_copy_is_a_pulled_drive_and_nothing_is_lost(
+    home: Home, again: bool, health_page: HealthPage
+) -> None:
     pair = Pair(home.station)
     pair.fill(12, 4_000_000)
     relay = home.relay("cold")
@@ -300,10 +329,11 @@ def test_a_plug_that_cuts_in_mid_copy_is_a_pulled_drive_and_nothing_is_lost(home
     assert ended.state is JobState.FAILED and ended.error_code in {"drive_gone", "cold_failing"}, ended.error
     assert (pair.power(), relay.on) == (PowerState.OFF, False)
     if not again:
-        assert home.issues()["plug_cut_in_use"] == "The plug “Plug” was switched off while Blue was in use."
+        said = str(health_page.sees("plug_cut_in_use").issue.message)
+        assert said == "The plug “Plug” was switched off while Blue was in use."
     done = pair.copy()
     assert done.state is JobState.DONE, done.error
-    assert pair.last().state is RunState.PROVEN and "plug_cut_in_use" not in home.issues()
+    assert pair.last().state is RunState.PROVEN and "plug_cut_in_use" not in health_page.look()
     home.station.loops.plug("cold")
     assert pair.on_cold() == files_below(pair.top)
 
@@ -324,8 +354,11 @@ def test_a_plug_that_moved_is_found_and_the_one_in_its_place_is_not_switched(hom
     assert home.plug(plug.id).host == new
 
 
+@pytest.mark.finding("another_plug")
 @pytest.mark.parametrize("kind", ["shelly", "tasmota"])
-def test_another_plug_at_the_address_is_not_switched_when_ours_is_nowhere(home: Home, kind: str) -> None:
+def test_another_plug_at_the_address_is_not_switched_when_ours_is_nowhere(
+    home: Home, kind: str, health_page: HealthPage
+) -> None:
     cold = home.cold()
     neighbour = home.relay()
     plug = home.one_of(kind, home.relay("cold"), cold)
@@ -335,7 +368,12 @@ def test_another_plug_at_the_address_is_not_switched_when_ours_is_nowhere(home: 
     home.emulate(other, neighbour, mine.address, 80, PASSWORD)
     with pytest.raises(waiting.NotSwitchedOn), home.use(cold, within_s=1):
         pytest.fail("never here")
-    assert neighbour.switched == [] and home.plug(plug.id).problem_code == "another_plug"
+    assert neighbour.switched == []
+    health_page.sees("another_plug")
+    home.emulators[-1].stop()
+    home.lan.inside(mine.start)
+    home.test(plug)
+    health_page.no_longer("another_plug")
 
 
 def test_of_several_plugs_with_one_name_the_right_one_is_switched(home: Home) -> None:
@@ -411,7 +449,10 @@ def test_nothing_is_cut_while_a_new_drive_is_being_prepared(home: Home) -> None:
     assert (home.state(cold), relay.on) == ("off", False)
 
 
-def test_a_plug_that_takes_a_hot_drive_along_is_switched_on_again_and_never_used(home: Home) -> None:
+@pytest.mark.finding("switch_cuts_hot", "plug_carries_hot")
+def test_a_plug_that_takes_a_hot_drive_along_is_switched_on_again_and_never_used(
+    home: Home, health_page: HealthPage
+) -> None:
     hot = home.station.adopt(home.station.make("hot"), DriveRole.HOT, name="Family")
     cold = home.cold()
     relay = home.relay("cold")
@@ -429,7 +470,9 @@ def test_a_plug_that_takes_a_hot_drive_along_is_switched_on_again_and_never_used
     with home.use(cold):
         pass
     assert relay.on and relay.switched == [True, False, True] and "hot" in home.station.loops.devices
-    assert home.issues()["switch_cuts_hot"] == "The switch of Cold also cuts the power of Family."
+    said = str(health_page.sees("switch_cuts_hot").issue.message)
+    assert said == "The switch of Cold also cuts the power of Family."
+    health_page.sees("plug_carries_hot")
     assert home.plug(plug.id).carries_hot == hot.id and home.state(cold) == "unmounted"
     home.station.settle()
     assert home.station.mount(hot.id)
@@ -442,6 +485,7 @@ def test_a_plug_that_takes_a_hot_drive_along_is_switched_on_again_and_never_used
     relay.pull = alone
     rest(home)
     assert (home.state(cold), relay.on) == ("off", False)
+    health_page.no_longer("switch_cuts_hot", "plug_carries_hot")
 
 
 def test_power_is_not_cut_while_mounted_nor_after_an_unmount_that_failed(home: Home) -> None:
@@ -544,7 +588,8 @@ def test_a_slow_drive_is_waited_for_without_bothering_anybody(home: Home, monkey
     assert usual is not None and 6.5 < usual < 30 and relay.switched == [True, False]
 
 
-def test_a_plug_rests_after_too_many_times_and_people_are_asked(home: Home) -> None:
+@pytest.mark.finding("plug_rests")
+def test_a_plug_rests_after_too_many_times_and_people_are_asked(home: Home, health_page: HealthPage) -> None:
     cold = home.cold()
     relay = home.relay("cold")
     plug = home.one_of("shelly", relay, cold)
@@ -555,13 +600,56 @@ def test_a_plug_rests_after_too_many_times_and_people_are_asked(home: Home) -> N
             assert number < 20
     with pytest.raises(waiting.NotSwitchedOn), home.use(cold, within_s=1):
         pytest.fail("never here")
-    assert relay.switched.count(True) == 0 and home.plug(plug.id).problem_code in ("plug_rests", "")
+    assert relay.switched.count(True) == 0
+    health_page.sees("plug_rests")
     with home.db.writing() as session:
         for row in session.scalars(select(Switching)):
             row.at -= timedelta(days=1, minutes=1)
     with home.use(cold):
         pass
     assert relay.switched.count(True) == 1
+    health_page.no_longer("plug_rests")
+
+
+@pytest.mark.finding("plug_garbled", "plug_not_allowed", "plug_unheard", "plug_on_idle")
+def test_what_a_plug_says_or_does_not_say_is_on_the_health_page(home: Home, health_page: HealthPage) -> None:
+    cold = home.cold()
+    relay = home.relay("cold")
+    plug = home.one_of("shelly", relay, cold)
+    (emulator,) = home.emulators
+    emulator.trouble = "garbage"
+    _ask(home, plug)
+    health_page.sees("plug_garbled")
+    emulator.trouble = ""
+    _change(home, plug, host="8.8.8.8")
+    _ask(home, plug)
+    assert "plug_garbled" not in health_page.look() and "plug_not_allowed" in health_page.seen
+    _change(home, plug, host=emulator.address)
+    _ask(home, plug)
+    health_page.no_longer("plug_garbled", "plug_not_allowed")
+    _change(home, plug, answered=now() - timedelta(days=3))
+    health_page.sees("plug_unheard")
+    relay.turn(True)  # by the button on it
+    _ask(home, plug)
+    health_page.press(health_page.sees("plug_on_idle"))
+    with home.db.reading() as session:
+        waiting_jobs = list(session.scalars(select(Job).where(Job.state == JobState.WAITING).order_by(Job.id)))
+    for job in waiting_jobs:
+        home.station.run(job)
+    health_page.no_longer("plug_unheard", "plug_on_idle")
+    assert not relay.on
+
+
+def _ask(home: Home, plug: SmartPlug) -> None:
+    """As the chores ask it some times a day."""
+    with suppress(ApplianceError):
+        driver.look(Means(home.db, home.station.root, home.station.places), home.plug(plug.id))
+
+
+def _change(home: Home, plug: SmartPlug, **values: Any) -> None:
+    """As if it were so."""
+    with home.db.writing() as session:
+        session.execute(update(SmartPlug).where(SmartPlug.id == plug.id).values(**values))
 
 
 def test_a_silent_mqtt_plug_obeys_and_is_proven_by_the_drive(home: Home, program: Callable[[str], str]) -> None:

@@ -32,6 +32,7 @@ from plugins.smb.models import Level
 from plugins.smb.privileged import CHECKER
 from tests.component.drive_station import Station
 from tests.component.guest_house import guest_house
+from tests.component.health_page import HealthPage
 from tests.component.loop_drives import USER, let_others_pass
 from tests.component.samba import free_port, listens
 
@@ -280,6 +281,30 @@ def test_killed_it_serves_again(sharing: Sharing, house: Supervisor) -> None:
     until(lambda: "smbd" in house.running and house.running["smbd"].process.pid != first.pid)
     until(lambda: listens(sharing.port))
     assert sharing.client("Anna", "Anna", "ls")[0] == 0
+
+
+@pytest.mark.finding("smb_stopped", "smb_self_test", "service_down", "smb_name")
+def test_what_is_wrong_with_it_is_on_the_health_page_with_a_button_that_helps(
+    sharing: Sharing, house: Supervisor, health_page: HealthPage
+) -> None:
+    with sharing.db.writing() as session:
+        bob = session.scalars(select(User).where(User.name == "Bob Müller")).one()
+        bob.name = "Bob: the great"  # as a program of long ago took it
+    (sharing.top / "Family").chmod(0o500)
+    assert {"smb_name", "smb_self_test"} <= set(health_page.look())
+    with sharing.db.writing() as session:
+        session.get_one(User, bob.id).name = "Bob Müller"
+    (sharing.top / "Family").chmod(0o755)
+    health_page.no_longer("smb_name", "smb_self_test")
+    end = time.monotonic() + 60
+    while "smbd" in house.running and time.monotonic() < end:  # until the launcher gives up
+        house.running["smbd"].process.kill()
+        time.sleep(0.05)
+    cards = health_page.look()
+    assert {"smb_stopped", "smb_self_test", "service_down"} <= set(cards)
+    health_page.press(cards["service_down"])
+    until(lambda: listens(sharing.port))
+    health_page.no_longer("smb_stopped", "smb_self_test", "service_down")
 
 
 def test_a_mac_has_room_up_to_its_limit(sharing: Sharing) -> None:

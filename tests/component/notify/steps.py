@@ -34,7 +34,7 @@ def add(db: Database, places: Places, user: User, way: str, **form: str) -> int:
 
 def tell(db: Database, code: str, words: str) -> None:
     with db.writing() as session:
-        health.tell(session, Finding(code, Severity.WARNING, Message(words), Message("Look at it.")))
+        health.tell(session, Finding(code, Severity.WARNING, Message(words), Message("Look at it."), guide="restart"))
 
 
 def attempt(db: Database, places: Places, moment: Any = None) -> str | None:
