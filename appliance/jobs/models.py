@@ -52,6 +52,7 @@ class Job(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(ShortText)  # the name in jobs.KINDS, e.g. "backup.run"
     title: Mapped[Message] = mapped_column(MessageColumn)
+    told_others: Mapped[Message | None] = mapped_column(MessageColumn)  # instead, where its words are only of who asked
     lock: Mapped[str] = mapped_column(ShortText)  # what it holds alone, e.g. "cold:2"
     arguments: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     state: Mapped[JobState] = mapped_column(default=JobState.WAITING)

@@ -1,7 +1,7 @@
 """Starting, stopping and watching jobs.  Everything here joins the caller's transaction."""
 
 import fcntl
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +34,38 @@ def start(
     lock: str,
     arguments: Mapping[str, Any] | None = None,
     asked_by: int | None = None,
+    told_others: str | None = None,
 ) -> Job:
-    """Put a job in the queue; the worker picks it up within a second of the commit.  Raises AlreadyRunning."""
+    """Put a job in the queue; the worker picks it up within a second of the commit.  Raises AlreadyRunning.
+
+    ``told_others``: what everybody else reads instead, where the words of a job tell of what is somebody's own.
+    """
     job = Job(kind=kind, title=title, lock=lock, arguments=dict(arguments or {}), asked_by=asked_by)
+    others = job.told_others = Message(told_others) if told_others else None
     try:
         with session.begin_nested():
             session.add(job)
     except IntegrityError:
         other = session.scalars(select(Job).where(Job.lock == lock, Job.state.in_(ACTIVE))).first()
-        raise AlreadyRunning(title=other.title if other else title) from None
+        is_own = other is None or other.told_others is None or other.asked_by == asked_by
+        raise AlreadyRunning(title=other.title if other and is_own else others or title) from None
     return job
+
+
+def seen_by(session: Session, jobs: Iterable[Job], viewer_id: int) -> list[Job]:
+    """The jobs as somebody may read them: of what is another's own that it is going on, and how far it is."""
+    seen = []
+    for job in jobs:
+        if is_veiled(job, viewer_id):
+            session.expunge(job)  # what is left out here stays in its row
+            job.title, job.stage, job.error, job.result = job.told_others or job.title, None, None, {}
+        seen.append(job)
+    return seen
+
+
+def is_veiled(job: Job, viewer_id: int) -> bool:
+    """Whether its words are somebody else's own."""
+    return job.told_others is not None and job.asked_by != viewer_id
 
 
 def wish(session: Session, job_id: int, wanted: Wish) -> Job:

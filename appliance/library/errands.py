@@ -57,7 +57,9 @@ def run(db: Database, user: User, things: Sequence[Place], into: Place, *, keep:
     title = Message(TITLES[keep], {"count": len(paths), "drive": into.mount.name})
     with db.writing() as session:
         lock = f"{JOB}:{user.id}"
-        job = service.start(session, JOB, title=title, lock=lock, arguments=arguments, asked_by=user.id)
+        job = service.start(
+            session, JOB, title=title, lock=lock, arguments=arguments, asked_by=user.id, told_others=N_("Moving files")
+        )
     return Outcome(job_id=job.id)
 
 

@@ -59,7 +59,15 @@ def start(session: Session, phone: Phone) -> None:
     title = Message(N_("Looking for what “{phone}” has sent"), {"phone": phone.name})
     with contextlib.suppress(service.AlreadyRunning):
         arguments = {"phone_id": phone.id}
-        service.start(session, JOB, title=title, lock=_lock(phone.id), arguments=arguments, asked_by=phone.user_id)
+        service.start(
+            session,
+            JOB,
+            title=title,
+            lock=_lock(phone.id),
+            arguments=arguments,
+            asked_by=phone.user_id,
+            told_others=N_("Looking for what a phone has sent"),
+        )
 
 
 def keep(session: Session, phone_id: int, items: int, report: Report) -> None:

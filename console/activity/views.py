@@ -7,7 +7,7 @@ from flask_babel import lazy_gettext
 from appliance.errors import NotFound
 from appliance.jobs import service
 from appliance.jobs.models import Job, Wish
-from console.access import admin_only, signed_in
+from console.access import admin_only, me, signed_in
 from console.shell import show
 from console.station import station
 
@@ -42,7 +42,8 @@ def drawer() -> ResponseReturnValue:
 
 def _jobs(template: str, limit: int) -> ResponseReturnValue:
     with station().db.reading() as session:
-        active, recent = service.active(session), service.recent(session, limit)
+        active = service.seen_by(session, service.active(session), me().id)
+        recent = service.seen_by(session, service.recent(session, limit), me().id)
     return show(template, "jobs" if template.endswith("page.html") else "", active=active, recent=recent)
 
 
@@ -54,7 +55,8 @@ def job(job_id: int) -> ResponseReturnValue:
         found = session.get(Job, job_id)
         if found is None:
             raise NotFound(what="job")
-        lines = service.log_of(session, job_id)
+        lines = [] if service.is_veiled(found, me().id) else service.log_of(session, job_id)
+        (found,) = service.seen_by(session, [found], me().id)
     return show("activity/job.html", "job", job=found, lines=lines)
 
 

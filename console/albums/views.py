@@ -20,6 +20,7 @@ from appliance.library.timeline import Item, key_in
 from appliance.people.models import User
 from console.access import by, me, signed_in
 from console.library import grid
+from console.qr import drawn
 from console.shell import done, problems_of, show
 from console.station import station
 
@@ -186,15 +187,7 @@ def make_link(album_id: int) -> ResponseReturnValue:
     except Invalid as error:
         return _edit(album_id, form, problems_of(error), error.status)
     address = url_for("guests.page", token=token, _external=True)
-    return show("albums/link.html", album=album, link=link, address=address, qr=_qr(address))
-
-
-def _qr(address: str) -> str:
-    """A QR code as a data address of an SVG."""
-    import segno  # 2 MiB that only this page needs
-
-    picture: str = segno.make(address, error="m").svg_data_uri(scale=6, border=3, light="#fff")
-    return picture
+    return show("albums/link.html", album=album, link=link, address=address, code=drawn(address))
 
 
 @blueprint.post("/<int:album_id>/links/<int:link_id>/end")

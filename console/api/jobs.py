@@ -1,6 +1,7 @@
 """Jobs and schedules by the API.
 
-A member sees what the station is doing; its log, and stopping it, are an admin's.
+A member sees what the station is doing; its log, and stopping it, are an admin's.  Of a job that works on what is
+somebody's own (``told_others``), everybody else sees that it is going on, and no words.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from appliance.errors import NotFound
 from appliance.jobs import plan, schedule, service
 from appliance.jobs.models import Job, JobState, Schedule, Wish
 from appliance.words import Message
-from console.access import admin_only
+from console.access import admin_only, me
 from console.api.routes import route
 from console.station import station
 
@@ -99,7 +100,8 @@ def schedule_view(row: Schedule) -> ScheduleView:
 def listing() -> Activity:
     """Everything active and the newest fifty that ended."""
     with station().db.reading() as session:
-        active, recent = service.active(session), service.recent(session, 50)
+        active = service.seen_by(session, service.active(session), me().id)
+        recent = service.seen_by(session, service.recent(session, 50), me().id)
         return Activity([job_view(job) for job in active], [job_view(job) for job in recent])
 
 
@@ -110,15 +112,18 @@ def one(job_id: int) -> JobView:
         job = session.get(Job, job_id)
         if job is None:
             raise NotFound(what="job")
-        return job_view(job)
+        return job_view(*service.seen_by(session, [job], me().id))
 
 
 @route("GET", "/jobs/<int:job_id>/log", summary="What a job said", access=admin_only)
 def log(job_id: int) -> list[LogLine]:
     """The newest two hundred lines, oldest first."""
     with station().db.reading() as session:
-        if session.get(Job, job_id) is None:
+        job = session.get(Job, job_id)
+        if job is None:
             raise NotFound(what="job")
+        if service.is_veiled(job, me().id):
+            return []
         return [LogLine(line.at, line.message) for line in service.log_of(session, job_id)]
 
 
@@ -142,7 +147,9 @@ def cancel(job_id: int) -> JobView:
 
 def _wish(job_id: int, wanted: Wish) -> JobView:
     with station().db.writing() as session:
-        return job_view(service.wish(session, job_id, wanted))
+        job = service.wish(session, job_id, wanted)
+        session.flush()
+        return job_view(*service.seen_by(session, [job], me().id))
 
 
 @route("GET", "/schedules", summary="What starts by itself, and when", access=admin_only)

@@ -55,7 +55,7 @@ def page() -> ResponseReturnValue:
         context: dict[str, Any] = {
             "safety": state,
             "drives": drives if everybody else [],
-            "jobs": jobs.active(session),
+            "jobs": jobs.seen_by(session, jobs.active(session), me().id),
             "worker_runs": jobs.worker_runs(here.places),
             **_findings(session, everybody),
             "cards": _cards(session) if everybody else [],

@@ -6,8 +6,11 @@ from flask_babel import gettext
 
 from appliance.errors import ApplianceError
 from appliance.people import recovery_card
+from appliance.people import service as people
+from appliance.people.models import Role, UserState
 from console.access import admin_only, by
 from console.people.confirming import confirm
+from console.qr import drawn
 from console.shell import done, problems_of, show
 from console.station import station
 
@@ -28,7 +31,12 @@ def recovery_card_page() -> ResponseReturnValue:
 def _page(problems: dict[str, str], status: int = 200, code: str = "") -> ResponseReturnValue:
     with station().db.reading() as session:
         card = recovery_card.current(session)
-    return show("people/recovery_card.html", "", status, card=card, code=code, problems=problems)
+        able = (Role.ADMIN, UserState.ACTIVE)
+        admins = [user.name for user in people.listing(session) if (user.role, user.state) == able]
+    picture = drawn(code) if code else ""
+    return show(
+        "people/recovery_card.html", "", status, card=card, code=code, picture=picture, admins=admins, problems=problems
+    )
 
 
 @admin_only

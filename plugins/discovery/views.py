@@ -1,16 +1,14 @@
 """How a phone or a computer finds this station: its name, its addresses, a code to scan, a label to print."""
 
-import io
-
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
-from markupsafe import Markup
 
 from appliance import plugin
 from appliance.errors import ApplianceError
 from appliance.words import Message
 from console.access import admin_only, me, signed_in
+from console.qr import drawn
 from console.shell import done, not_done, problems_of, show
 from console.station import station
 from plugins.discovery import service, state
@@ -84,12 +82,3 @@ def label() -> ResponseReturnValue:
     found = state.load(station().places)
     ways = found.ways
     return show("discovery/label.html", "", found=found, ways=ways, code=drawn(found.url(ways[0])) if ways else "")
-
-
-def drawn(words: str) -> Markup:
-    """A QR code as a picture in the page."""
-    import segno  # nobody but these pages draws
-
-    out = io.BytesIO()
-    segno.make(words, error="m").save(out, kind="svg", xmldecl=False, svgns=True, border=3, light="#fff", omitsize=True)
-    return Markup(out.getvalue().decode())

@@ -56,7 +56,7 @@ def _set(progress: Progress, run_id: int, **values: Any) -> None:
         session.execute(update(ImportRun).where(ImportRun.id == run_id).values(**values))
 
 
-@job_kind("importer.look", N_("Looking at {name}"))
+@job_kind("importer.look", N_("Looking at photos to import"))
 def look(progress: Progress, *, run_id: int) -> dict[str, Any]:
     """Make the report.  Nothing is written to any drive."""
     task = _task(progress, run_id)
@@ -73,7 +73,7 @@ def look(progress: Progress, *, run_id: int) -> dict[str, Any]:
     return report
 
 
-@job_kind("importer.run", N_("Importing from {name}"))
+@job_kind("importer.run", N_("Importing photos"))
 def bring_in(progress: Progress, *, run_id: int) -> dict[str, Any]:
     """Look again (what was read is not read again), bring in what is new, read back, keep titles and albums."""
     task = _task(progress, run_id)
@@ -86,10 +86,8 @@ def bring_in(progress: Progress, *, run_id: int) -> dict[str, Any]:
             state=RunState.DONE, result=result, finished=now()))  # fmt: skip
         row = session.get_one(ImportSource, task.source.id)
         row.safe = now() if result["safe"] else None
-        template = N_("{count} photos and videos came in from {name}.")
-        events.record(
-            session, "import.done", template, actor_id=progress.asked_by, count=result["done"], name=task.source.title
-        )
+        template = N_("{count} photos and videos came in by an import.")
+        events.record(session, "import.done", template, actor_id=progress.asked_by, count=result["done"])
     secrets.forget(progress.places, task.source.id)
     return result
 

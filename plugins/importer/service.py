@@ -147,7 +147,8 @@ def start_import(session: Session, run_id: int, *, deleted_too: bool, asked_by: 
 
 def _start(session: Session, kind: str, title: Message, run: ImportRun, asked_by: int | None) -> Job:
     lock, arguments = f"import:{run.source_id}", {"run_id": run.id}
-    job = jobs.start(session, kind, title=title, lock=lock, arguments=arguments, asked_by=asked_by)
+    others = N_("Importing photos")
+    job = jobs.start(session, kind, title=title, lock=lock, arguments=arguments, asked_by=asked_by, told_others=others)
     session.flush()
     return job
 

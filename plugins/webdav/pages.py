@@ -1,17 +1,16 @@
 """The plugin's pages in the console: how a phone gets in, and letting an app in that asks."""
 
-import io
 from urllib.parse import quote
 
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
-from markupsafe import Markup
 
 from appliance.errors import ApplianceError, NotFound
 from appliance.people import device_passwords
 from appliance.people.models import User
 from console.access import by, me, signed_in
+from console.qr import drawn
 from console.shell import done, problems_of, show
 from console.station import station
 from plugins.webdav.nextcloud import logins
@@ -29,7 +28,7 @@ def page() -> ResponseReturnValue:
 
 def _page(problems: dict[str, str] | None = None, status: int = 200, text: str = "") -> ResponseReturnValue:
     server = request.host_url.rstrip("/")
-    code = _drawn(f"nc://login/user:{quote(me().name)}&password:{text}&server:{server}") if text else ""
+    code = drawn(f"nc://login/user:{quote(me().name)}&password:{text}&server:{server}") if text else ""
     return show("webdav/page.html", "content", status, code=code, server=server, problems=problems or {}, secret=text)
 
 
@@ -44,15 +43,6 @@ def make() -> ResponseReturnValue:
     except ApplianceError as error:
         return _page(problems_of(error), error.status)
     return _page(text=text)
-
-
-def _drawn(words: str) -> Markup:
-    """A QR code as a picture in the page."""
-    import segno  # nobody but this page draws
-
-    out = io.BytesIO()
-    segno.make(words, error="m").save(out, kind="svg", xmldecl=False, svgns=True, scale=5, border=3, light="#fff")
-    return Markup(out.getvalue().decode())
 
 
 @blueprint.get("/grant/<key>")

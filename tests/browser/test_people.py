@@ -1,6 +1,7 @@
 """The family, as an admin looks after it in the browser: with a mouse, with the keyboard alone, without JavaScript."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -97,3 +98,24 @@ def test_with_the_keyboard_alone_somebody_is_added(admin: Page) -> None:
     admin.get_by_role("textbox", name="Password").first.fill(walk.PASSWORD)
     admin.keyboard.press("Enter")
     expect(admin.get_by_text("Emil can sign in now.")).to_be_visible()
+
+
+def test_the_recovery_card_prints_on_one_small_page_and_nothing_else(
+    admin: Page, serious: Callable[[Page], list[str]]
+) -> None:
+    admin.goto("/people/recovery-card")
+    admin.get_by_label("Your own password").fill(walk.PASSWORD)
+    admin.get_by_role("button", name=re.compile("Make")).click()
+    card = admin.get_by_role("region", name="Recovery card")
+    for scheme in ("light", "dark"):
+        admin.emulate_media(color_scheme=scheme)
+        assert serious(admin) == []
+    for wide in (False, True):
+        printed = admin.pdf(format="A6", landscape=wide)
+        assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
+    admin.emulate_media(media="print")
+    expect(card.get_by_text(re.compile(r"^(\w{5}-){3}\w{5}$"))).to_be_visible()
+    expect(admin.get_by_role("navigation")).to_have_count(0)
+    admin.emulate_media(media="screen", color_scheme="light")
+    admin.get_by_role("link", name="I have it").click()
+    expect(admin.get_by_text("There is a card")).to_be_visible()
