@@ -6,7 +6,6 @@ address, and may do all that the form does.
 """
 
 from datetime import date
-from functools import cache
 from typing import Any
 
 from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request, url_for
@@ -124,7 +123,7 @@ def _page(token: str, problems: dict[str, str], status: int) -> ResponseReturnVa
         "next": url_for(".page", token=token, after=place_text(last)) if last else "",
         "shape": grid.shape,
         "length": grid.length,
-        "caption": cache(grid.caption),
+        "caption": grid.captions(),
         "problems": problems,
         "sent": request.args.get("sent", 0, type=int),
         "begins": after is None,

@@ -1,7 +1,6 @@
 """Albums: all of them, one with its photos, and what its owner may change: words, order, who sees it."""
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 from flask import Blueprint, request, url_for
@@ -71,7 +70,7 @@ def one(album_id: int) -> ResponseReturnValue:
         next=url_for(".one", album_id=album_id, after=after, choose=1 if choosing else None) if after else "",
         shape=grid.shape,
         length=grid.length,
-        caption=cache(grid.caption),
+        caption=grid.captions(),
         within=f"?album={album_id}",
         choosing=choosing,
         nothing=not items and "after" not in request.args,

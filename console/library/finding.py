@@ -1,6 +1,5 @@
 """Pages: finding photos by words and facts, while typing or by a form, and the searches that somebody keeps."""
 
-from functools import cache
 from typing import Any
 
 from flask import Blueprint, make_response, request, url_for
@@ -44,7 +43,7 @@ def find() -> ResponseReturnValue:
         "next": url_for(".search", **asked, after=page.next, seen=seen) if page.next else "",
         "shape": grid.shape,
         "length": grid.length,
-        "caption": cache(grid.caption),
+        "caption": grid.captions(),
         "within": looking.in_search(chosen),
         "begins": after is None,
     }

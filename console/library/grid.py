@@ -1,6 +1,6 @@
 """How photos are shown in a grid: under the names of their months, each by its shape, with words for who cannot see."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import lru_cache
 from itertools import groupby
@@ -11,9 +11,10 @@ from appliance.library.models import MediaKind
 from appliance.library.timeline import Item
 
 
-def caption(kind: MediaKind, day: date) -> str:
-    """What a picture is called where it is not seen."""
-    return _caption(kind, day, str(get_locale()))
+def captions() -> Callable[[MediaKind, date], str]:
+    """What pictures are called where they are not seen, in the reader's language."""
+    language = str(get_locale())
+    return lambda kind, day: _caption(kind, day, language)
 
 
 @lru_cache(8192)
@@ -31,6 +32,12 @@ def with_months(items: Sequence[Item], seen: int | None) -> list[tuple[str, list
 
 def month_name(month: int) -> str:
     """``November 2026``."""
+    return _month_name(month, str(get_locale()))
+
+
+@lru_cache(2048)
+def _month_name(month: int, language: str) -> str:
+    """Written once for each month and language: hits of a rare word are of sixty months."""
     return format_date(date(month // 100, month % 100, 1), "LLLL yyyy")
 
 

@@ -1,7 +1,5 @@
 """The family's library: what somebody made "ours", everybody's together, newest first."""
 
-from functools import cache
-
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -38,7 +36,7 @@ def ours() -> ResponseReturnValue:
         else "",
         shape=grid.shape,
         length=grid.length,
-        caption=cache(grid.caption),
+        caption=grid.captions(),
         within=f"?in={OURS}",
         fillable=fillable,
         choosing=choosing,

@@ -1,7 +1,6 @@
 """Page: on this day."""
 
 from datetime import date
-from functools import cache
 from typing import Any
 
 from flask import Blueprint, request
@@ -45,7 +44,7 @@ def this_day_page() -> ResponseReturnValue:
         fillable=fillable,
         shape=grid.shape,
         length=grid.length,
-        caption=cache(grid.caption),
+        caption=grid.captions(),
         within=f"?in={looking.DAY}&day={day.isoformat()}",
     )
 

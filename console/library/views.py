@@ -5,7 +5,6 @@ The timeline is one's own, an admin's too; what else somebody may look at, ``lib
 
 import os
 from datetime import date
-from functools import cache
 from itertools import groupby
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
@@ -85,7 +84,7 @@ def photos() -> ResponseReturnValue:
         choosing="choose" in request.args,
         shape=grid.shape,
         length=grid.length,
-        caption=cache(grid.caption),
+        caption=grid.captions(),
     )
 
 

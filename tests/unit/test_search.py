@@ -152,12 +152,13 @@ def test_a_beginning_of_more_words_than_are_walked_is_found_still(session: Sessi
     assert sorted(found(session, "numb")) == sorted(ids)
 
 
-def test_the_newest_come_first_and_pages_miss_and_repeat_nothing(session: Session) -> None:
+@pytest.mark.parametrize("words", ["sun", "sun jpg"])  # several are asked for from both ends
+def test_the_newest_come_first_and_pages_miss_and_repeat_nothing(session: Session, words: str) -> None:
     moments = [datetime(1960 + number % 7 * 10, 1, 1, 12, tzinfo=UTC) for number in range(50)]  # many at one moment
     ids = {add(session, f"{n}.jpg", title="sun", taken=moment): moment for n, moment in enumerate(moments)}
     viewer, after, seen = person(session, "ben"), None, []
     while True:
-        page = search.page(session, viewer, Filter(words="sun"), after, most=7)
+        page = search.page(session, viewer, Filter(words=words), after, most=7)
         seen += [item.id for item in page.items]
         if (after := page.next) is None:
             break
