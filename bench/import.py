@@ -133,6 +133,11 @@ def children_cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
+def decodes(process: psutil.Process) -> bool:
+    """Whether it is the previews' closed process, or a child of it."""
+    return any("preview_worker" in word for word in process.cmdline())
+
+
 class Cpu(threading.Thread):
     """Processor seconds of all that this process starts, read often enough to miss next to nothing."""
 
@@ -147,7 +152,9 @@ class Cpu(threading.Thread):
                 with contextlib.suppress(psutil.Error):
                     times = process.cpu_times()
                     own = times.user + times.system
-                    if any("preview_worker" in word for word in process.cmdline()):  # a process for each picture
+                    if decodes(process):  # its children, one for each picture, are counted when they have ended
+                        if (parent := process.parent()) and decodes(parent):
+                            continue
                         own += times.children_user + times.children_system
                     self.spent[process.pid] = max(own, self.spent.get(process.pid, 0.0))
 
