@@ -7,15 +7,12 @@ rested until the next start.  A failing plugin never takes the station down.
 """
 
 import importlib
-import importlib.util
 import logging
 import threading
-import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import cache, partial
-from importlib.metadata import entry_points
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,6 +23,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from appliance import hookspecs
 from appliance.db import Base, Database, ShortText
 from appliance.errors import ApplianceError, Invalid, NotFound
+from appliance.manifest import FOLDER, Manifest
+from appliance.manifest import found as found
+from appliance.places import Places
 from appliance.words import N_, Message
 
 if TYPE_CHECKING:
@@ -33,10 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("everpx.plugin")
 T = TypeVar("T")
-GROUP = "everpx.plugins"
-FOLDER = "plugins"
 REST_AFTER = 3  # failures in a row
-KINDS = {"text": str, "number": int, "switch": bool}
 
 
 class PluginRow(Base):
@@ -47,63 +44,6 @@ class PluginRow(Base):
     enabled: Mapped[bool]
     options: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     last_error: Mapped[str] = mapped_column(default="")
-
-
-class BadManifest(ApplianceError):
-    """A ``plugin.toml`` that cannot be used."""
-
-    code, template = "bad_plugin_manifest", N_("The plugin “{name}” cannot be used: {why}.")
-
-
-@dataclass(frozen=True)
-class Option:
-    """One thing to configure, declared as ``[options.<key>]``."""
-
-    key: str
-    title: str
-    kind: str  # text, number, switch
-    default: Any
-    help: str = ""
-    minimum: int | None = None
-    maximum: int | None = None
-    choices: tuple[str, ...] = ()
-
-    def parse(self, given: str | None) -> Any:
-        """A form's text as this option's value.  Raises ValueError with a sentence."""
-        if self.kind == "switch":
-            return (given or "off").strip().lower() not in {"off", "0", "no", "false"}
-        text = (given or "").strip()
-        if self.kind == "number":
-            try:
-                number = int(text)
-            except ValueError:
-                raise ValueError(N_("Enter a whole number.")) from None
-            if (self.minimum is not None and number < self.minimum) or (
-                self.maximum is not None and number > self.maximum
-            ):
-                raise ValueError(N_("This number is out of range."))
-            return number
-        if self.choices and text not in self.choices:
-            raise ValueError(N_("Choose one of the listed values."))
-        return text
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """``plugin.toml``: what the image build, the licence check and the broker need to know."""
-
-    name: str
-    module: str
-    title: str
-    description: str
-    version: int
-    tier: str = "free"
-    enabled: bool = False  # at first
-    requires: tuple[str, ...] = ()
-    packages: tuple[str, ...] = ()
-    services: tuple[str, ...] = ()
-    verbs: tuple[str, ...] = ()
-    options: tuple[Option, ...] = ()
 
 
 @dataclass
@@ -117,63 +57,6 @@ class Loaded:
 
 
 _loaded: Loaded | None = None
-BROKEN: dict[str, str] = {}  # plugins whose manifest cannot be used, and why
-
-
-@cache
-def found() -> dict[str, Manifest]:
-    """Every plugin that is there, by name; one with a broken manifest is logged and left out."""
-    manifests = {}
-    for name, module in _candidates():
-        try:
-            manifests[name] = read_manifest(name, module, folder_of(module) / "plugin.toml")
-        except Exception as error:  # a stranger's package may be broken in any way
-            log.exception("plugin %s cannot be used", name)
-            BROKEN[name] = f"{type(error).__name__}: {error}"
-    return dict(sorted(manifests.items()))
-
-
-def _candidates() -> Iterator[tuple[str, str]]:
-    """(name, package) of what is installed; of two with one name the later counts, so ours come last."""
-    for point in entry_points(group=GROUP):
-        yield point.name, point.module
-    for place in folder_of(FOLDER).iterdir():
-        if (place / "plugin.toml").is_file():
-            yield place.name, f"{FOLDER}.{place.name}"
-
-
-def folder_of(package: str) -> Path:
-    """Where a package lies, without running any of its code.  Raises ImportError when it is not there."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise ImportError(f"no package {package}")
-    return Path(next(iter(spec.submodule_search_locations)))
-
-
-def read_manifest(name: str, module: str, source: Path) -> Manifest:
-    """Parse and check one ``plugin.toml``.  Raises BadManifest naming the key."""
-    try:
-        facts = tomllib.loads(source.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadManifest(name=name, why=str(error)) from None
-    options = []
-    for key, given in facts.pop("options", {}).items():
-        if not isinstance(given, dict):
-            raise BadManifest(name=name, why=f"options.{key} is not a table")
-        kind = given.setdefault("kind", "text")
-        if kind not in KINDS or type(given.get("default")) is not KINDS[kind] or "title" not in given:
-            raise BadManifest(name=name, why=f"options.{key} needs title, kind and a default of that kind")
-        given["choices"] = tuple(given.get("choices", ()))
-        try:
-            options.append(Option(key=key, **given))
-        except TypeError as error:
-            raise BadManifest(name=name, why=f"options.{key}: {error}") from None
-    for key in ("requires", "packages", "services", "verbs"):
-        facts[key] = tuple(facts.get(key, ()))
-    try:
-        return Manifest(name=name, module=module, options=tuple(options), **facts)
-    except TypeError as error:
-        raise BadManifest(name=name, why=str(error)) from None
 
 
 def load(db: Database) -> Loaded:
@@ -183,6 +66,11 @@ def load(db: Database) -> Loaded:
     manager.add_hookspecs(hookspecs)
     with db.reading() as session:
         wanted = [m for m in found().values() if is_enabled(session, m)]
+        strangers = [m for m in wanted if not m.is_ours and session.get(PluginRow, m.name) is None]
+    if strangers:
+        with db.writing() as session:
+            for manifest in strangers:
+                _row(session, manifest)  # so that it is missed when it is removed
     _loaded = Loaded(manager, frozenset(m.name for m in wanted), report=partial(_report, db))
     for manifest in wanted:
         try:
@@ -267,6 +155,44 @@ def import_modules(hook: str) -> None:
             except (Exception, SystemExit) as error:
                 log.exception("plugin %s has a broken module %s", name, module)
                 failed(name, f"{module}: {type(error).__name__}: {error}")
+
+
+def owner_of(module: str) -> Manifest | None:
+    """The plugin from elsewhere that a module belongs to, by its dotted name."""
+    package = module.partition(".")[0]
+    return next((m for m in found().values() if m.module == package), None)
+
+
+def may_call(name: str, word: str) -> bool:
+    """Whether a plugin may give something this name; a stranger that may not is told so."""
+    manifest = found().get(name)
+    if manifest is None or manifest.owns(word):
+        return True
+    failed(name, f"{word} does not begin with {name}")
+    return False
+
+
+def is_missed(name: str) -> bool:
+    """Whether this process was loaded without a plugin of this name: it is off, or no longer installed."""
+    return _loaded is not None and name not in _loaded.wanted
+
+
+def own_folder(places: Places, name: str) -> Path:
+    """Where a plugin from elsewhere keeps files of its own; made if absent, gone with what else it left."""
+    folder = places.data / FOLDER / name
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def missing_from_root(broker: "Broker") -> dict[str, Message]:
+    """Why root does not serve a plugin from elsewhere, by name; {} where root is silent, of which health tells."""
+    try:
+        told = broker("plugins.elsewhere", {})
+    except ApplianceError:
+        return {}
+    late = Message(N_("It was installed while the station ran. Restart the station."))
+    unseen = {m.name: late for m in found().values() if m.verbs and not m.is_ours and m.name not in told["loaded"]}
+    return unseen | {name: Message.from_json(why) for name, why in told["left_out"].items()}
 
 
 def waits_for_restart(session: Session) -> bool:

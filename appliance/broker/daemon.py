@@ -130,12 +130,16 @@ def main() -> None:
         default=["appliance.drives.privileged", "appliance.health.privileged", "appliance.watching.privileged"],
         help="a module of verbs (privileged.py)",
     )
-    options.add_argument("--plugins", action="store_true", help="also the verbs of every plugin that comes with us")
+    options.add_argument("--plugins", action="store_true", help="also the verbs of plugins")
     given = options.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     os.environ["EVERPX_USER"] = given.user  # whose the files are on drives that know no owners
     for module in [*given.load, *(plugins_with_verbs() if given.plugins else ())]:
         importlib.import_module(module)
+    if given.plugins:
+        from appliance.broker import elsewhere
+
+        elsewhere.load_all()
     user = pwd.getpwnam(given.user)
     group = grp.getgrgid(user.pw_gid).gr_gid
     daemon = Daemon(given.socket, frozenset({0, os.geteuid(), user.pw_uid}), group)
@@ -148,7 +152,7 @@ def main() -> None:
 
 
 def plugins_with_verbs() -> list[str]:
-    """The ``privileged.py`` of each plugin that lies beside this program, on or off; never those of a package."""
+    """The ``privileged.py`` of each plugin that lies beside this program, on or off."""
     folder = Path(__file__).parents[2] / "plugins"
     return [f"plugins.{path.parent.name}.privileged" for path in sorted(folder.glob("*/privileged.py"))]
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from appliance.broker.protocol import verb
+from appliance.broker.protocol import at_start, verb
 from appliance.drives.programs import run as program
 from appliance.durable import write_atomically
 from appliance.errors import ApplianceError, ProgramFailed
@@ -72,6 +72,8 @@ def let_go_of(tag: str) -> None:
             body(tag)
         except (ApplianceError, OSError) as error:
             log.error("%s does not let go of %s: %s", body.__module__, tag, error)
+        except Exception:  # a mistake of one plugin must not keep a drive from being let go of
+            log.exception("%s does not let go of %s", body.__module__, tag)
 
 
 @dataclass(frozen=True)
@@ -122,15 +124,29 @@ def again(request: Named) -> dict[str, Any]:
     return {"running": is_running(service)}
 
 
+@at_start
+def end_what_nobody_declares() -> None:
+    """Programs of a plugin that was removed while they ran."""
+    for path in _place().glob("[a-z]*.*"):
+        if path.suffix in (".json", ".env") and path.stem not in SERVICES:
+            try:
+                stop(Service(path.stem, plugin=""))
+            except ServiceFailed as error:
+                log.error("%s", error)
+
+
 def _is_wanted(service: Service) -> bool:
     return (folder() / f"{service.name}.{'json' if _launched() else 'env'}").exists()
 
 
 def folder() -> Path:
     """Where wishes and their fate lie; made if absent."""
-    place = Path(os.environ.get("EVERPX_RUN", "/run/everpx")) / "services"
-    place.mkdir(mode=0o755, exist_ok=True)
-    return place
+    _place().mkdir(mode=0o755, exist_ok=True)
+    return _place()
+
+
+def _place() -> Path:
+    return Path(os.environ.get("EVERPX_RUN", "/run/everpx")) / "services"
 
 
 def start(service: Service, *argv: str, within: tuple[str, ...] = ()) -> None:

@@ -1,12 +1,13 @@
 """``everpx settings`` and ``everpx plugins``."""
 
+from dataclasses import asdict
 from typing import Any
 
 import click
 
-from appliance import plugin
+from appliance import leftovers, manifest, plugin
 from appliance import settings as kept
-from appliance.cli.speech import Here, Said, answers, table
+from appliance.cli.speech import BY, Here, Said, answers, table
 from appliance.errors import Invalid, NotFound
 
 
@@ -73,19 +74,25 @@ def plugins_listing(here: Here) -> Said:
     """Every plugin that is installed."""
     data = []
     with here.db.reading() as session:
-        for name, manifest in plugin.found().items():
+        for name, facts in plugin.found().items():
             row = session.get(plugin.PluginRow, name)
             data.append(
                 {
                     "name": name,
-                    "title": manifest.title,
-                    "enabled": plugin.is_enabled(session, manifest),
+                    "title": facts.title,
+                    "enabled": plugin.is_enabled(session, facts),
                     "options": plugin.options(session, name),
                     "last_error": row.last_error if row else "",
                 }
             )
-    for name, why in plugin.BROKEN.items():
-        data.append({"name": name, "title": name, "enabled": False, "options": {}, "last_error": why})
+        absent = leftovers.absent(session, here.places)
+    for name, why in plugin.missing_from_root(here.broker).items():
+        for one in data:
+            one["last_error"] = one["last_error"] or (str(why) if one["name"] == name else "")
+    for name in absent:
+        data.append({"name": name, "title": name, "enabled": False, "options": {}, "last_error": "not installed"})
+    for name, broken in manifest.BROKEN.items():
+        data.append({"name": name, "title": name, "enabled": False, "options": {}, "last_error": broken})
     return Said(data, table((p["name"], "on" if p["enabled"] else "off", p["title"], p["last_error"]) for p in data))
 
 
@@ -123,3 +130,14 @@ def configure(here: Here, *, plugin_name: str, values: tuple[str, ...]) -> Said:
 
 def _as_typed(value: Any) -> str:
     return ("on" if value else "off") if isinstance(value, bool) else str(value)
+
+
+@plugins.command()
+@click.argument("plugin_name")
+@answers
+def forget(here: Here, *, plugin_name: str) -> Said:
+    """Remove what a plugin left that is no longer installed."""
+    with here.db.writing() as session:
+        left = leftovers.forget(session, here.places, plugin_name, address=BY.address)
+    leftovers.sweep(here.places, plugin_name)
+    return Said(asdict(left), ["Removed:", *(f"  {line}" for line in left.lines())])

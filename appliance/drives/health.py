@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from appliance.broker.client import Broker
 from appliance.db import now
-from appliance.drives import service
+from appliance.drives import service, switches
 from appliance.drives.identity import Verdict, VerdictKind, own_ids, verdict
 from appliance.drives.inventory import Found
 from appliance.drives.models import Drive, DriveRole, DriveState, PowerState
@@ -211,7 +211,7 @@ def may_be_switched_off(context: HealthContext) -> Iterator[Finding]:
     """COLD drives that are done, still here, and have nobody but people to switch them off."""
     for found, judged in _judged(context):
         drive = context.session.get(Drive, judged.drive_id) if judged.drive_id else None
-        if drive is None or drive.role is not DriveRole.COLD or drive.power_driver != "people":
+        if drive is None or drive.role is not DriveRole.COLD or switches.driver_of(drive).name != "people":
             continue
         if drive.power_state is PowerState.OFF and found.mounted_as is None and judged.kind is VerdictKind.OURS:
             yield Finding(
@@ -221,6 +221,30 @@ def may_be_switched_off(context: HealthContext) -> Iterator[Finding]:
                 Message(N_("A copy is safest on a drive that is off.")),
                 f"drive:{drive.id}",
                 guide="put_away",
+            )
+
+
+def switch_lost(context: HealthContext) -> Iterator[Finding]:
+    """COLD drives whose switch belongs to a plugin that is not there: people are asked meanwhile."""
+    for drive in service.every(context.session):
+        if drive.role is DriveRole.COLD and drive.state is not DriveState.RETIRED and switches.is_lost(drive):
+            yield Finding(
+                "switch_lost",
+                Severity.WARNING,
+                Message(
+                    N_("What switched {drive} on and off is no longer there (“{way}”)."),
+                    {"drive": drive.name, "way": drive.power_driver},
+                ),
+                Message(
+                    N_(
+                        "Until its plugin is back, a person is asked to switch {drive} on for each copy, and told when "
+                        "it may be switched off."
+                    ),
+                    {"drive": drive.name},
+                ),
+                f"drive:{drive.id}",
+                fix="drives.by_people",
+                fix_arguments={"drive_id": drive.id},
             )
 
 
@@ -238,6 +262,7 @@ CHECKS: list[Check] = [
     Check("drives.nearly_full", nearly_full, N_("Room on the drives")),
     Check("drives.strangers", strangers, N_("Drives that are not ours")),
     Check("drives.cold_away", cold_away, N_("COLD drives come back in time")),
+    Check("drives.switch_lost", switch_lost, N_("What switches COLD drives")),
     Check("drives.may_be_switched_off", may_be_switched_off, N_("Drives that may be switched off")),
 ]
 
@@ -261,6 +286,12 @@ def use_again(session: Session, broker: Broker, places: Places, *, drive_id: int
     """Take an ejected drive back."""
     service.use_again(session, drive_id)
     return Message(N_("The drive is being taken into use again."))
+
+
+@fix("drives.by_people", N_("A person does it from now on"))
+def by_people(session: Session, broker: Broker, places: Places, *, drive_id: int) -> None:
+    """What a plugin that comes back would have switched, it no longer does."""
+    service.change(session, drive_id, power_driver=switches.PeopleDriver.name)
 
 
 @fix("drives.release", N_("Try again"))

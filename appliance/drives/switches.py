@@ -100,9 +100,14 @@ class PeopleDriver(PowerDriver):
 def drivers() -> dict[str, PowerDriver]:
     """Every way to switch, by name."""
     offered: list[PowerDriver] = [PeopleDriver()]
-    for some in plugin.call("power_drivers"):
-        offered += list(some or ())
+    for name, some in plugin.call_named("power_drivers"):
+        offered += [driver for driver in some or () if plugin.may_call(name, driver.name)]
     return {driver.name: driver for driver in offered}
+
+
+def is_lost(drive: Drive) -> bool:
+    """Whether the way that was chosen for a drive belongs to a plugin that is off, failed, or is no longer there."""
+    return drive.power_driver not in drivers()
 
 
 def driver_of(drive: Drive) -> PowerDriver:

@@ -43,6 +43,7 @@ CORE_CHECKS = (
     "appliance.library.health",
     "appliance.health.station",
     "appliance.health.hardware",
+    "appliance.health.elsewhere",
 )
 STANDING = ""  # the ``check`` of an issue that no check found
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from appliance import plugin, recovery, settings
+from appliance import manifest, plugin, recovery, settings
 from appliance.broker.client import Broker
 from appliance.errors import BrokerUnavailable, RefusedByRoot
 from appliance.health import database
@@ -122,7 +122,7 @@ def unreadable_settings(context: HealthContext) -> Iterable[Finding]:
 def broken_plugins(context: HealthContext) -> Iterable[Finding]:
     """Plugins that raised, and those that cannot even be read."""
     manifests = plugin.found()
-    broken = {name: name for name in plugin.BROKEN}
+    broken = {name: name for name in manifest.BROKEN}
     for row in context.session.scalars(select(PluginRow).where(PluginRow.last_error != "")):
         if row.name in manifests and plugin.is_enabled(context.session, manifests[row.name]):
             broken[row.name] = manifests[row.name].title
@@ -167,14 +167,14 @@ def services_down(context: HealthContext) -> Iterable[Finding]:
     """Programs of plugins that are on, which root should keep running and which do not run."""
     manifests = plugin.found()
     for one in context.broker("services.state", {})["services"]:
-        manifest = manifests.get(one["plugin"])
-        if one["running"] or manifest is None or not plugin.is_enabled(context.session, manifest):
+        facts = manifests.get(one["plugin"])
+        if one["running"] or facts is None or not plugin.is_enabled(context.session, facts):
             continue
         yield Finding(
             code="service_down",
             severity=Severity.WARNING,
             subject=one["name"],
-            message=Message(N_("“{plugin}” does not run."), {"plugin": Message(manifest.title)}),
+            message=Message(N_("“{plugin}” does not run."), {"plugin": Message(facts.title)}),
             hint=Message(N_("Everything else goes on. Start it again; if it stops once more, restart the station.")),
             fix="station.start_service",
             guide="restart",

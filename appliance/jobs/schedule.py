@@ -6,6 +6,7 @@ The clock rules, for a box whose clock may be wrong at boot and which may be off
 * never two runs of the same thing within two hours; the later one waits until the two hours are over;
 * a run dated in the future never happened: the clock was wrong then;
 * a clock that shows a day before this version was built is wrong now: schedules wait, and health says so;
+* a plugin's plan rests while the plugin is off or not installed, and is caught up, once, when it is back;
 * a time that a change to summer time skips is run right after it; one that comes twice is run once.
 """
 
@@ -21,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from appliance import BUILT
 from appliance.errors import NotFound
-from appliance.jobs import service
+from appliance.jobs import kinds, service
 from appliance.jobs.models import Job, Schedule
 from appliance.jobs.plan import Plan
 from appliance.settings import Setting, UnreadableSetting
@@ -142,7 +143,8 @@ def due(session: Session, moment: datetime) -> list[Schedule]:
     if clock_is_wrong(moment):
         return []
     where = zone(session)
-    return [s for s in session.scalars(select(Schedule).where(Schedule.enabled)) if _is_due(session, s, moment, where)]
+    planned = [s for s in session.scalars(select(Schedule).where(Schedule.enabled)) if not kinds.waits(s.kind)]
+    return [s for s in planned if _is_due(session, s, moment, where)]
 
 
 def _is_due(session: Session, schedule: Schedule, moment: datetime, where: ZoneInfo) -> bool:

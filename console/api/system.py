@@ -6,10 +6,11 @@ from typing import Any
 
 from sqlalchemy import select
 
-from appliance import events, plugin, settings
+from appliance import events, leftovers, plugin, settings
 from appliance.errors import Invalid, NotFound
 from appliance.health import service as health
 from appliance.health.models import Issue, Severity
+from appliance.manifest import Manifest
 from appliance.people.models import User
 from appliance.words import N_, Message
 from console.access import admin_only, by, me
@@ -125,6 +126,14 @@ class PluginView:
 
 
 @dataclass(frozen=True)
+class PluginLeft:
+    """What there was of a plugin that is no longer installed."""
+
+    name: str
+    left: list[Message]
+
+
+@dataclass(frozen=True)
 class PluginChange:
     """Only what is sent is changed; an option that is left out keeps its value."""
 
@@ -232,6 +241,16 @@ def list_plugins() -> list[PluginView]:
         return [_plugin_view(session, manifest) for manifest in plugin.found().values()]
 
 
+@route("DELETE", "/plugins/<name>", summary="Remove what a plugin left that is no longer installed", access=admin_only)
+def forget_plugin(name: str) -> PluginLeft:
+    """Refused while it is installed; what happened (events) stays."""
+    who, places = by(), station().places
+    with station().db.writing() as session:
+        left = leftovers.forget(session, places, name, actor_id=who.user_id, address=who.address)
+    leftovers.sweep(places, name)
+    return PluginLeft(left.name, list(left.lines()))
+
+
 @route("PATCH", "/plugins/<name>", summary="Enable, disable or configure a plugin", access=admin_only)
 def change_plugin(name: str, body: PluginChange) -> PluginView:
     """All of it or none."""
@@ -245,7 +264,7 @@ def change_plugin(name: str, body: PluginChange) -> PluginView:
         return _plugin_view(session, manifest)
 
 
-def _as_form(manifest: plugin.Manifest, stored: dict[str, Any], given: dict[str, Any]) -> dict[str, str]:
+def _as_form(manifest: Manifest, stored: dict[str, Any], given: dict[str, Any]) -> dict[str, str]:
     """Options as the form would send them: one checker serves both."""
     if unknown := set(given) - {option.key for option in manifest.options}:
         raise Invalid({f"options.{key}": N_("There is no such option.") for key in unknown})
@@ -256,7 +275,7 @@ def _as_form(manifest: plugin.Manifest, stored: dict[str, Any], given: dict[str,
     }
 
 
-def _plugin_view(session: Any, manifest: plugin.Manifest) -> PluginView:
+def _plugin_view(session: Any, manifest: Manifest) -> PluginView:
     row = session.get(plugin.PluginRow, manifest.name)
     values = plugin.options(session, manifest.name)
     options = [OptionView(o.key, o.title, o.kind, values[o.key], o.help) for o in manifest.options]

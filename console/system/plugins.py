@@ -17,9 +17,10 @@ from flask_babel import gettext
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from appliance import events, plugin
-from appliance.errors import ApplianceError
-from appliance.plugin import Manifest, PluginRow
+from appliance import events, leftovers, plugin
+from appliance.errors import ApplianceError, Conflict
+from appliance.manifest import BROKEN, Manifest
+from appliance.plugin import PluginRow
 from appliance.words import N_, Message
 from console.access import admin_only, by
 from console.shell import done, problems_of, show
@@ -50,12 +51,16 @@ def _list(problems: dict[str, str], status: int) -> ResponseReturnValue:
     with station().db.reading() as session:
         found = [_found(session, manifest) for manifest in plugin.found().values()]
         waiting = plugin.waits_for_restart(session)
+        places = station().places
+        absent = [leftovers.left_by(session, places, name) for name in leftovers.absent(session, places)]
     return show(
         "system/plugins.html",
         "plugins",
         status,
         found=found,
-        broken=plugin.BROKEN,
+        broken=BROKEN,
+        absent=absent,
+        rootless=plugin.missing_from_root(station().broker),
         waiting=waiting,
         can_restart=_supervised(),
         problems=problems,
@@ -70,7 +75,7 @@ def _found(session: Session, manifest: Manifest) -> Found:
 def with_errors(session: Session) -> int:
     """How many plugins do not work."""
     noted = select(func.count()).select_from(PluginRow).where(PluginRow.last_error != "", PluginRow.enabled)
-    return (session.scalar(noted) or 0) + len(plugin.BROKEN)
+    return (session.scalar(noted) or 0) + len(BROKEN)
 
 
 @blueprint.post("/plugins/<name>/switch")
@@ -98,6 +103,20 @@ def _end_its_services(session: Session) -> None:
     """What root runs for it ends at once; where root is not to be asked, the next chores see to it."""
     with suppress(ApplianceError):
         plugin.end_services_of_others(station().broker, session)
+
+
+@blueprint.post("/plugins/<name>/forget")
+@admin_only
+def forget_plugin(name: str) -> ResponseReturnValue:
+    """Remove what one left that is no longer installed."""
+    who = by()
+    try:
+        with station().db.writing() as session:
+            leftovers.forget(session, station().places, name, actor_id=who.user_id, address=who.address)
+        leftovers.sweep(station().places, name)
+    except Conflict as error:
+        return _list({"": f"{say(error.message)} {say(error.hint)}"}, error.status)
+    return done(gettext("What %(plugin)s left was removed.", plugin=name), "system.plugins_page")
 
 
 @blueprint.get("/plugins/<name>")

@@ -6,13 +6,17 @@ named ``…_bytes`` is a size, ``…_seconds`` a duration, and a field may be a 
 """
 
 import gettext
+import logging
+import struct
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from appliance import manifest
 from appliance.words import N_, Message
 
+log = logging.getLogger("everpx.plugin")
 HERE = Path(__file__).parent
 Translate = Callable[[str], str]
 
@@ -64,8 +68,27 @@ def duration(seconds: float | None, translate: Translate) -> str:
 
 @cache
 def _catalogue(language: str) -> gettext.NullTranslations:
-    """A language's sentences; English is what stands in the code."""
-    return gettext.translation("messages", HERE, [language], fallback=True)
+    """A language's sentences, ours before those of plugins from elsewhere; English is what stands in the code."""
+    catalogue = gettext.translation("messages", HERE, [language], fallback=True)
+    for folder in of_strangers():
+        catalogue.add_fallback(gettext.translation("messages", folder, [language], fallback=True))
+    return catalogue
+
+
+@cache
+def of_strangers() -> tuple[Path, ...]:
+    """The folder ``translations`` of each plugin from elsewhere that has one; what cannot be read is left out."""
+    readable = []
+    for stranger in (one for one in manifest.found().values() if not one.is_ours):
+        folder = manifest.folder_of(stranger.module) / "translations"
+        try:
+            for catalogue in folder.glob("*/LC_MESSAGES/messages.mo"):
+                gettext.translation("messages", folder, [catalogue.parents[1].name])
+        except (OSError, ValueError, LookupError, struct.error) as error:
+            log.error("the translations of %s cannot be read: %s", stranger.name, error)
+            continue
+        readable.append(folder)
+    return tuple(readable)
 
 
 class Speaker:

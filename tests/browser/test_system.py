@@ -1,11 +1,16 @@
 """The station's own pages in the browser, and what every page promises: keys, weight, themes, no JavaScript needed."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, Response, expect
 
+from appliance.db import Database
+from appliance.jobs import schedule
+from appliance.jobs.plan import Plan, Rhythm
+from appliance.plugin import PluginRow
+from appliance.words import Message
 from tests.browser import walk
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.running_station import RunningStation
@@ -93,6 +98,30 @@ def test_a_plugin_is_switched_and_the_console_starts_anew(plain: Page) -> None:
     _reload_until_gone(plain, "The change takes effect")
     expect(plain.get_by_role("button", name=re.compile("^Switch (on|off) – ")).first).not_to_have_text(word)
     plain.get_by_role("button", name=re.compile("^Switch (on|off) – ")).first.click()  # as it was
+
+
+def test_what_a_removed_plugin_left_is_shown_and_goes_after_a_question(
+    admin: Page, station: RunningStation, serious: Callable[[Page], list[str]]
+) -> None:
+    rows = Database(station.data / "everpx.db")
+    with rows.writing() as session:
+        session.add(PluginRow(name="lamp", enabled=True, options={"relay": "192.168.1.40:2000"}))
+        plan = Plan(Rhythm.WEEKLY, hour=12, days=(6,))
+        schedule.upsert(session, "lamp.blink", "lamp.blink", plan, title=Message("Blinking"))
+    rows.close()
+    admin.goto("/system/plugins")
+    left = admin.locator("#left-lamp")
+    expect(left.get_by_text("This plugin is no longer installed.")).to_be_visible()
+    assert serious(admin) == []
+    admin.once("dialog", lambda question: question.dismiss())
+    left.get_by_role("button", name="Remove what it left").click()
+    expect(left).to_be_visible()
+    admin.once("dialog", lambda question: question.accept())
+    left.get_by_role("button", name="Remove what it left").click()
+    expect(admin.get_by_text("What lamp left was removed.")).to_be_visible()
+    expect(left).to_have_count(0)
+    admin.goto("/system/schedules")
+    expect(admin.get_by_text("Blinking")).to_have_count(0)
 
 
 def _reload_until_gone(page: Page, words: str) -> None:

@@ -27,9 +27,11 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0 and not os.environ.get("CI"), 
 class Launched:
     """A launcher and what it said so far."""
 
-    def __init__(self, data: Path, port: int, *more: str, user: str | None = None) -> None:
+    def __init__(
+        self, data: Path, port: int, *more: str, user: str | None = None, python: str = sys.executable
+    ) -> None:
         self.data, self.port = data, port
-        argv = [sys.executable, "-m", "appliance.station", "--data", str(data), "--port", str(port)]
+        argv = [python, "-m", "appliance.station", "--data", str(data), "--port", str(port)]
         self.process = subprocess.Popen(
             [*argv, "--drive-size", "300M", *more],
             stdout=subprocess.PIPE,
@@ -68,9 +70,11 @@ class Launched:
 
 
 @contextmanager
-def station(data: Path, *more: str, user: str | None = None, port: int = 0) -> Iterator[Launched]:
+def station(
+    data: Path, *more: str, user: str | None = None, port: int = 0, python: str = sys.executable
+) -> Iterator[Launched]:
     """A station until the block ends; it must stop by itself and in time."""
-    launched = Launched(data, port or free_port(), *more, user=user)
+    launched = Launched(data, port or free_port(), *more, user=user, python=python)
     try:
         launched.read_until("Everpx is ready")
         launched.read_until("Stop it with")

@@ -14,6 +14,7 @@ from appliance.health.models import Severity
 from appliance.jobs import schedule, service
 from appliance.jobs.models import Job, JobState
 from appliance.jobs.plan import Plan, Rhythm
+from appliance.manifest import Manifest, Option
 from appliance.people.models import ApiToken, Role
 from appliance.words import Message
 from console.api import auth
@@ -157,9 +158,9 @@ def test_an_issue_can_be_put_aside_and_one_without_a_fix_says_so(admin: Caller, 
 
 
 def test_plugins_are_switched_and_configured(admin: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    port = plugin.Option("port", "Port", "number", 80, minimum=1, maximum=99)
-    loud = plugin.Option("loud", "Loud", "switch", False)
-    found = {"bell": plugin.Manifest("bell", "plugins.bell", "Bell", "Rings.", 1, options=(port, loud))}
+    port = Option("port", "Port", "number", 80, minimum=1, maximum=99)
+    loud = Option("loud", "Loud", "switch", False)
+    found = {"bell": Manifest("bell", "plugins.bell", "Bell", "Rings.", 1, options=(port, loud))}
     monkeypatch.setattr(plugin, "found", lambda: found)
     changed = admin("PATCH", "/plugins/bell", {"enabled": True, "options": {"loud": True}}).json
     assert changed["enabled"] is True

@@ -219,6 +219,8 @@ POST   /system/keys/<int:token_id>/end                          in   403  403  4
 GET    /system/plugins                                          in   403  403  200  200
 GET    /system/plugins/<name>                                   in   403  403  404  404
 POST   /system/plugins/<name>                                   in   403  403  404  400
+POST   /system/plugins/<name>/forget                            in   403  403  404  400
+POST   /system/plugins/<name>/forget                            in   403  403  404  400
 POST   /system/plugins/<name>/switch                            in   403  403  404  400
 POST   /system/plugins/restart                                  in   403  403  303  400
 GET    /system/schedules                                        in   403  403  200  200
@@ -351,6 +353,8 @@ POST   /api/v1/phones/<key>/present                             401  422  422  4
 GET    /api/v1/phones/<key>/rounds                              401  404  404  404  404
 PUT    /api/v1/phones/<key>/rounds/<round_key>                  401  404  404  404  400
 GET    /api/v1/plugins                                          401  403  403  200  200
+DELETE /api/v1/plugins/<name>                                   401  403  403  404  400
+DELETE /api/v1/plugins/<name>                                   401  403  403  404  400
 PATCH  /api/v1/plugins/<name>                                   401  403  403  404  400
 GET    /api/v1/plugins/smart_plugs/plugs                        401  403  403  200  200
 POST   /api/v1/plugins/smart_plugs/plugs                        401  403  403  422  400

@@ -15,11 +15,12 @@ from appliance.health.models import Issue, Severity
 from appliance.jobs import schedule
 from appliance.jobs.models import Job, Schedule
 from appliance.jobs.plan import Plan, Rhythm
+from appliance.manifest import Manifest, Option
 from appliance.people import service
 from appliance.people.audit import By
 from appliance.people.models import ApiToken, Role
 from appliance.places import Places
-from appliance.plugin import Manifest, Option, PluginRow
+from appliance.plugin import PluginRow
 from appliance.settings import SettingRow
 from appliance.words import Message
 from tests.browsers import Browser

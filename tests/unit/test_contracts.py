@@ -167,9 +167,12 @@ def test_sentences_are_calm_and_in_family_words(trees: dict[Path, ast.Module]) -
 def test_whoever_catches_everything_is_at_an_edge_and_logs_it(trees: dict[Path, ast.Module]) -> None:
     edges = {
         "appliance/broker/daemon.py",
+        "appliance/broker/services.py",
+        "appliance/broker/strangers.py",
         "appliance/health/service.py",
         "appliance/jobs/runner.py",
         "appliance/jobs/tick.py",
+        "appliance/manifest.py",
         "appliance/plugin.py",
         "appliance/watching/eyes.py",
         "console/shell.py",

@@ -21,24 +21,25 @@ from sqlalchemy import select
 
 import console
 import plugins
-from appliance import events, hookspecs, plugin
+from appliance import events, hookspecs, manifest, packages, plugin
+from appliance.broker import contract
 from appliance.db import Database
 from appliance.errors import Invalid, NotFound
 from appliance.health.service import HealthContext
 from appliance.hookspecs import hookimpl
 from appliance.jobs import kinds
+from appliance.manifest import BadManifest, Manifest, read_manifest
 from appliance.people import service as people
 from appliance.people.audit import By
 from appliance.people.models import Role
 from appliance.places import Places
-from appliance.plugin import BadManifest, PluginRow, read_manifest
+from appliance.plugin import PluginRow
 from tests import strangers_plugin
 from tests.browsers import Browser
 from tests.callers import PASSWORD
 
 ROOT = Path(plugins.__file__).parent
 DOCS = ROOT.parent / "docs" / "plugins.md"
-FOR_ROOT = ("appliance.broker", "appliance.errors", "appliance.words", "appliance.durable")
 HOOKS = sorted(name for name, spec in vars(hookspecs).items() if hasattr(spec, "everpx_spec"))
 FOLDERS = sorted(path.parent.name for path in ROOT.glob("*/plugin.toml"))
 
@@ -47,7 +48,7 @@ FOLDERS = sorted(path.parent.name for path in ROOT.glob("*/plugin.toml"))
 def _afresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Each test finds and loads plugins anew."""
     monkeypatch.setattr(plugin, "_loaded", None)
-    monkeypatch.setattr(plugin, "BROKEN", {})
+    manifest.BROKEN.clear()
     plugin.found.cache_clear()
     for name in [name for name in sys.modules if name.startswith("everpx_trial")]:
         del sys.modules[name]
@@ -143,6 +144,14 @@ class PluginContract:
             assert check.name and check.title and callable(check.run)
         assert last_error(db, self.name) == ""
 
+    def test_its_jobs_are_named_after_it(self, db: Database) -> None:
+        with db.writing() as session:
+            plugin.switch(session, self.name, on=True)
+        plugin.load(db)
+        plugin.import_modules("job_modules")
+        own = {name for name, kind in kinds.KINDS.items() if kind.body.__module__.startswith(f"plugins.{self.name}.")}
+        assert all(name.startswith(f"{self.name}.") for name in own)
+
     def test_imports_run_from_views_to_service_to_broker(self) -> None:
         forbidden = {
             "hooks": {"flask", "console"},
@@ -153,18 +162,8 @@ class PluginContract:
         for part, names in forbidden.items():
             for imported in top_imports(ROOT / self.name / f"{part}.py"):
                 assert not any(imported == name or imported.startswith(name + ".") for name in names), (part, imported)
-        self.check_what_root_loads("privileged", set())
-
-    def check_what_root_loads(self, part: str, seen: set[str]) -> None:
-        """The standard library and the broker's own kind; and modules of the plugin that keep to the same."""
-        beside = f"plugins.{self.name}."
-        for imported in top_imports(ROOT / self.name / f"{part}.py"):
-            sibling = imported.removeprefix(beside).partition(".")[0]
-            if imported.startswith(beside):
-                if sibling not in seen:
-                    self.check_what_root_loads(sibling, seen | {sibling})
-                continue
-            assert imported.partition(".")[0] in sys.stdlib_module_names or imported.startswith(FOR_ROOT), imported
+        if (ROOT / self.name / "privileged.py").exists():
+            assert contract.forbidden(f"plugins.{self.name}", ROOT / self.name) == ""
 
 
 def top_imports(path: Path) -> list[str]:
@@ -296,12 +295,27 @@ def test_a_strangers_package_cannot_take_the_name_of_one_of_ours(
     facts.write_text(f"[everpx.plugins]\n{FOLDERS[0]} = everpx_trial\n")
     monkeypatch.syspath_prepend(str(site))
     assert plugin.found()[FOLDERS[0]].module == f"plugins.{FOLDERS[0]}"
+    assert f"the name {FOLDERS[0]} belongs to Everpx" in manifest.BROKEN["everpx_trial"]
+
+
+def test_names_that_verbs_and_jobs_of_the_core_begin_with_are_taken() -> None:
+    from appliance.broker import daemon, elsewhere  # noqa: F401 - declare verbs
+    from appliance.broker.protocol import VERBS
+
+    ours = {name.partition(".")[0] for name, (_, verb) in VERBS.items() if verb.__module__.startswith("appliance.")}
+    assert {"drives", "plugins", "services"} <= ours
+    assert ours | set(kinds.ROOMS) <= packages.taken()
+    for name in ("Lamp", "1lamp", "lamp-two", "../lamp", "", "x" * 41, "drives"):
+        assert packages.Point(name, "everpx_lamp", Path("/opt/x.dist-info")).problem
+    for package in ("plugins", "appliance", "a.b", "a-b", ""):
+        assert packages.Point("lamp", package, Path("/opt/x.dist-info")).problem
+    assert packages.Point("lamp", "everpx_lamp", Path("/opt/x.dist-info")).problem == ""
 
 
 def test_a_broken_package_is_named_and_the_rest_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(strangers_plugin.install(tmp_path, manifest="title = ")))
     assert set(FOLDERS) <= set(plugin.found())
-    assert "trial" in plugin.BROKEN and "trial" not in plugin.found()
+    assert "trial" in manifest.BROKEN and "trial" not in plugin.found()
 
 
 @pytest.mark.parametrize(
@@ -327,8 +341,8 @@ def test_a_bad_manifest_is_refused_with_its_reason(tmp_path: Path, text: str) ->
 def test_a_plugin_that_another_needs_stays_on(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     facts = {"module": "plugins.x", "description": "x", "version": 1}
     both = {
-        "plug": plugin.Manifest(name="plug", title="Plugs", **facts),  # type: ignore[arg-type]
-        "kasa": plugin.Manifest(name="kasa", title="Kasa", requires=("plug",), **facts),  # type: ignore[arg-type]
+        "plug": Manifest(name="plug", title="Plugs", **facts),  # type: ignore[arg-type]
+        "kasa": Manifest(name="kasa", title="Kasa", requires=("plug",), **facts),  # type: ignore[arg-type]
     }
     monkeypatch.setattr(plugin, "found", lambda: both)
     with db.writing() as session:
