@@ -1,5 +1,7 @@
 """What clients of a file server deleted: the server puts it aside in its share, and here it gets into the bin.
 
+Within seconds, when the watching hears of it (``watching/catch_up.py``); else with the file server's next chores.
+
 A file server knows no rows, so it renames a deleted file into ``<share>/.everpx-deleted/<its old folders>/``.  From
 there each goes to ``.everpx/deleted`` with a row, like what the console deletes: row first, then the rename, so that
 after a pulled plug the file lies in the one place or the other, and is looked for in both.
@@ -25,6 +27,13 @@ from appliance.library.catalogue import joined
 from appliance.library.models import BinnedFile
 
 TOGETHER = 200
+ASIDE = os.fsencode(CLIENTS_BIN)
+
+
+def share_of(path: bytes) -> bytes | None:
+    """The shared folder in whose place for deleted files this lies (or which it is); None for everything else."""
+    parts = path.split(b"/")
+    return b"/".join(parts[: parts.index(ASIDE)]) if ASIDE in parts[1:] else None
 
 
 def gather(db: Database, mount: Mount, share: bytes, user: int) -> int:
@@ -34,7 +43,7 @@ def gather(db: Database, mount: Mount, share: bytes, user: int) -> int:
     """
     if mount.read_only:
         return 0
-    aside, count = joined(share, CLIENTS_BIN.encode()), 0
+    aside, count = joined(share, ASIDE), 0
     with room.opened(mount) as root:
         if not _is_there(root, aside):
             return 0
@@ -59,7 +68,7 @@ def _take(
     done = []
     os.close(make_folder(root, DELETED.encode()))
     for row, (below, _) in zip(rows, batch, strict=True):
-        source = joined(joined(share, CLIENTS_BIN.encode()), below)
+        source = joined(joined(share, ASIDE), below)
         with contextlib.suppress(FileNotFoundError):  # brought back by a client meanwhile
             _move(root, source, row.stored_as)
             done.append(row)

@@ -27,7 +27,7 @@ from appliance.jobs.life import die_with_worker
 from appliance.jobs.outside_news import MADE_OR_TOUCHED
 from appliance.jobs.schedule import zone
 from appliance.jobs.worker import AGAIN
-from appliance.library import index, reading, scan, told
+from appliance.library import index, put_aside, reading, scan, told
 from appliance.library.sighting import Owners
 from appliance.places import Places, places
 
@@ -90,9 +90,15 @@ class CatchUp:
             worked = True
 
     def _look(self, mount: Mount, news: dict[str, Any], owners: Owners, here: tzinfo) -> None:
-        """What is gone first: what was said of a photo that was renamed is then kept for its bytes."""
+        """What is gone first: what was said of a photo that was renamed is then kept for its bytes.
+
+        What clients deleted goes into the bin before that, while the rows still say what it was.
+        """
         trees = [os.fsencode(path) for path in news["trees"]]
         folders = [(os.fsencode(folder), names) for folder, names in news["folders"]]
+        self._into_bin(mount, {*trees, *(folder for folder, _ in folders)}, owners)
+        trees = [path for path in trees if put_aside.share_of(path) is None]
+        folders = [(folder, names) for folder, names in folders if put_aside.share_of(folder) is None]
         trees.sort(key=lambda path: os.path.lexists(os.fsencode(mount.path) + b"/" + path))
         named = [(folder, [os.fsencode(name) for name in names]) for folder, names in folders if names is not None]
         new = gone = 0
@@ -106,6 +112,12 @@ class CatchUp:
             if names is None:
                 self._whole(mount, folder, owners, here)
         log.info("%s: %d new or changed, %d gone, %d folders", mount.tag, new, gone, len(trees))
+
+    def _into_bin(self, mount: Mount, told_of: set[bytes], owners: Owners) -> None:
+        for share in {share for path in told_of if (share := put_aside.share_of(path)) is not None}:
+            if (owner := owners.of(share)) is not None:
+                count = put_aside.gather(self.db, mount, share, owner)
+                log.info("%s: %d deleted by clients are in the bin", mount.tag, count)
 
     def _whole(self, mount: Mount, folder: bytes, owners: Owners, here: tzinfo) -> None:
         found = scan.folder_of(os.fsencode(mount.path), mount.device_number, folder)

@@ -14,9 +14,11 @@ from sqlalchemy import select, update
 
 from appliance.db import now
 from appliance.drives.models import DriveRole
+from appliance.drives.mounts import hot_mounts
 from appliance.jobs.models import Job, JobState
+from appliance.library import bin as bins
 from appliance.library.catalogue import joined
-from appliance.library.models import Folder, Media, PreviewState, StoredFile
+from appliance.library.models import BinnedFile, Folder, Media, PreviewState, StoredFile
 from appliance.people.models import Role, User
 from appliance.watching.marks import Marks
 from tests.component.drive_station import Station
@@ -87,6 +89,12 @@ class Family:
         with self.station.db.reading() as session:
             rows = session.execute(select(Folder.path, StoredFile.name, StoredFile.size).join(StoredFile))
             return {os.fsdecode(joined(folder, name)): size for folder, name, size in rows}
+
+    def binned(self) -> dict[str, str]:
+        """What lies in the bin: path -> whose it is."""
+        with self.station.db.reading() as session:
+            rows = session.execute(select(BinnedFile.path, User.name).join(User, User.id == BinnedFile.user_id))
+            return {os.fsdecode(path): name for path, name in rows}
 
     def hashed(self) -> int:
         """How many files were read."""
@@ -199,6 +207,28 @@ def test_what_was_said_of_a_photo_stays_when_a_computer_renames_it(family: Famil
             return session.scalar(select(Media.title))
 
     until(lambda: title() == "The lake")
+
+
+@pytest.mark.parametrize("filesystem", ["ext4", "exfat"])
+def test_what_a_client_deletes_is_in_the_bin_within_seconds_and_comes_back(family: Family, filesystem: str) -> None:
+    """As Samba's recycle module does it: into a folder of the share that is made at that moment."""
+    top = family.drive(filesystem)
+    fill(top / "Anna/Holiday", 3)
+    within(lambda: len(family.files()) == 3)
+    for name in ("0", "1"):
+        (top / "Anna/.everpx-deleted/Holiday").mkdir(parents=True, exist_ok=True)
+        (top / f"Anna/Holiday/{name}.bin").rename(top / f"Anna/.everpx-deleted/Holiday/{name}.bin")
+        within(lambda n=name: f"Anna/Holiday/{n}.bin" in family.binned())
+    assert family.binned() == {"Anna/Holiday/0.bin": "Anna", "Anna/Holiday/1.bin": "Anna"}
+    within(lambda: set(family.files()) == {"Anna/Holiday/2.bin"})
+    assert not (top / "Anna/.everpx-deleted").exists()
+    with family.station.db.reading() as session:
+        row = session.scalars(select(BinnedFile).where(BinnedFile.path == b"Anna/Holiday/0.bin")).one()
+        mount = hot_mounts(session, family.station.places)[0]
+    bins.bring_back(family.station.db, mount, row)
+    within(lambda: len(family.files()) == 2 and len(family.binned()) == 1)
+    assert len(on_disk(top)) == 2
+    assert "smb.deleted" not in family.jobs()
 
 
 def test_a_file_is_taken_when_it_was_closed_and_not_before(family: Family, tmp_path: Path) -> None:
