@@ -210,6 +210,16 @@ def end_services_of_others(broker: "Broker", session: Session | None = None) -> 
     broker("services.only", {"plugins": " ".join(sorted(on))})
 
 
+def end_services(db: Database, broker: "Broker") -> bool:
+    """After one was switched off: what root runs for it ends now.  False where root cannot be asked, the chores can."""
+    try:
+        with db.reading() as session:
+            end_services_of_others(broker, session)
+    except ApplianceError:
+        return False
+    return True
+
+
 def is_enabled(session: Session, manifest: Manifest) -> bool:
     """Whether a plugin is on."""
     row = session.get(PluginRow, manifest.name)

@@ -17,7 +17,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -163,7 +163,8 @@ def server(argv: list[str], port: int, log: Path) -> Iterator[psutil.Process]:
         yield psutil.Process(process.pid)
     finally:
         for one in [*descendants(process.pid), psutil.Process(process.pid)]:
-            one.terminate()
+            with suppress(psutil.NoSuchProcess):  # a session that was just ending
+                one.terminate()
         process.wait(20)
 
 

@@ -2,21 +2,27 @@
 
   sudo PYTHONPATH=. .venv/bin/python bench/smb.py [--rounds 3] [--work DIR]
 
-Written and read with Samba's own client: many files of 3 MB, and films of 500 MB.  Then 200 shares are put in force by
-root of a running station: accounts, configuration, testparm, reload.
+Written and read with Samba's own client: many files of 3 MB, and films of 500 MB.  The peer is a share without modules,
+to which somebody signs in and whose messages are signed, as ours are; a second peer, open to everybody and unsigned,
+tells what that costs.  Then what the idle program adds to the memory in use, and 200 shares put in force by root of a
+running station: accounts, configuration, testparm, reload.
 """
 
 import argparse
 import os
+import pwd
 import shutil
 import socket
 import statistics
 import subprocess
+import textwrap
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from common import MB, Station, free_port, hand_over, note, result, station, wait_for
-from ingest import fresh, samba, server, settle
+import psutil
+from common import MB, Station, descendants, free_port, hand_over, note, pss, pss_alone, result, station, wait_for
+from ingest import fresh, server, settle
 from sqlalchemy import select
 
 from appliance import plugin
@@ -24,33 +30,50 @@ from appliance.broker.client import SocketBroker
 from appliance.db import Database
 from appliance.people.models import User
 from plugins.smb import service
+from plugins.smb.nt_hash import nt_hash
 
 PASSWORD = "seventeen green kettles"
 SHARES = 200
 
 
-def client(port: int, share: str, sign_in: list[str], commands: str, here: Path) -> float:
-    """Seconds that smbclient needs."""
-    words = ["smbclient", f"//127.0.0.1/{share}", *sign_in, "-p", str(port), "-m", "SMB3", "-s", "/dev/null"]
-    began = time.monotonic()
-    done = subprocess.run(words, input=commands, cwd=here, text=True, capture_output=True, timeout=600, check=False)
-    took = time.monotonic() - began
-    if done.returncode or "NT_STATUS" in done.stdout + done.stderr:
-        raise RuntimeError(done.stdout + done.stderr)
-    return took
+@dataclass
+class Way:
+    """How a client gets to a share, and where that is on the drive."""
 
+    port: int
+    share: str
+    sign_in: list[str]
+    place: Path
 
-def both_ways(
-    port: int, share: str, sign_in: list[str], files: list[Path], drive: Path, sink: Path
-) -> tuple[float, float]:
-    """Seconds to write the files, on the medium, and to read them back past the page cache."""
-    began = time.monotonic()
-    client(port, share, sign_in, "".join(f"put {path} {path.name}\n" for path in files), sink)
-    subprocess.run(["sync", "-f", str(drive)], check=True, timeout=600)
-    written = time.monotonic() - began
-    Path("/proc/sys/vm/drop_caches").write_text("1")
-    read = client(port, share, sign_in, "".join(f"get {path.name} /dev/null\n" for path in files), sink)
-    return written, read
+    def both(self, files: list[Path], drive: Path, here: Path) -> tuple[float, float]:
+        """Seconds to write the files, on the medium, and to read them back past the page cache."""
+        began = time.monotonic()
+        self._do("".join(f"put {path} {path.name}\n" for path in files), here)
+        subprocess.run(["sync", "-f", str(drive)], check=True, timeout=600)
+        written = time.monotonic() - began
+        Path("/proc/sys/vm/drop_caches").write_text("1")
+        read = self._do("".join(f"get {path.name} /dev/null\n" for path in files), here)
+        for path in list(self.place.iterdir()):
+            path.unlink() if path.is_file() else shutil.rmtree(path)
+        subprocess.run(["sync", "-f", str(drive)], check=True, timeout=600)
+        return written, read
+
+    def _do(self, commands: str, here: Path) -> float:
+        """Seconds that smbclient needs."""
+        words = ["smbclient", f"//127.0.0.1/{self.share}", *self.sign_in, "-p", str(self.port), "-m", "SMB3"]
+        began = time.monotonic()
+        done = subprocess.run(
+            [*words, "-s", "/dev/null"],
+            input=commands,
+            cwd=here,
+            text=True,
+            capture_output=True,
+            timeout=600,
+            check=False,
+        )
+        if done.returncode or "NT_STATUS" in done.stdout + done.stderr:
+            raise RuntimeError(done.stdout + done.stderr)
+        return time.monotonic() - began
 
 
 class Sharing:
@@ -93,33 +116,100 @@ def answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def speed(running: Station, drive: Path, work: Path, source: Path, rounds: int) -> Sharing:
-    """Ours against the minimal one."""
-    port, theirs = free_port(), free_port()
-    sharing = Sharing(running, port)
-    place = drive / sharing.folder
+def minimal(place: Path, work: Path, port: int, *, signed: bool) -> list[str]:
+    """Samba with one share and no module."""
+    home = work / ("signed" if signed else "open")
+    for name in ("lock", "state", "cache", "private", "pid", "ncalrpc"):
+        (home / name).mkdir(parents=True, exist_ok=True)
+    uid = pwd.getpwnam("nobody").pw_uid
+    (home / "passwords").write_text(f"nobody:{uid}:{'X' * 32}:{nt_hash(PASSWORD).hex().upper()}:[U ]:LCT-00000001:\n")
+    (home / "smb.conf").write_text(
+        textwrap.dedent(f"""\
+        [global]
+        interfaces = lo
+        bind interfaces only = yes
+        smb ports = {port}
+        server role = standalone server
+        server signing = {"mandatory" if signed else "default"}
+        map to guest = {"never" if signed else "bad user"}
+        guest account = nobody
+        passdb backend = smbpasswd:{home}/passwords
+        disable netbios = yes
+        load printers = no
+        printing = bsd
+        printcap name = /dev/null
+        private dir = {home}/private
+        lock directory = {home}/lock
+        state directory = {home}/state
+        cache directory = {home}/cache
+        pid directory = {home}/pid
+        ncalrpc dir = {home}/ncalrpc
+        log file = {home}/log
+        [hot]
+        path = {place}
+        guest ok = {"no" if signed else "yes"}
+        read only = no
+        force user = nobody
+        """)
+    )
+    return ["smbd", "--foreground", "--no-process-group", "-s", str(home / "smb.conf")]
+
+
+def speed(sharing: Sharing, port: int, drive: Path, work: Path, source: Path, rounds: int) -> None:
+    """Ours against the minimal ones."""
+    running, signed, everybody = sharing.running, free_port(), free_port()
     peer = drive / "peer"
     peer.mkdir(exist_ok=True)
-    for size, count in ((3 * MB, 200), (500 * MB, 1)):
-        ratios: dict[str, list[float]] = {"write": [], "read": []}
-        for _ in range(rounds):
-            files = fresh(source / str(size), count, size)
-            settle(running)
-            ours = both_ways(port, sharing.name, ["-U", f"{sharing.name}%{PASSWORD}"], files, drive, work)
-            with server(samba(peer, work, theirs), theirs, work / "samba.log"):
-                other = both_ways(theirs, "hot", ["-N"], files, drive, work)
-            ratios["write"].append(other[0] / ours[0])
-            ratios["read"].append(other[1] / ours[1])
-            mb = size * count / MB
-            note("smb", f"{count} x {size // MB} MB", write_mb_s=round(mb / ours[0]), read_mb_s=round(mb / ours[1]))
-            for folder in (place, peer):
-                for path in list(folder.iterdir()):
-                    path.unlink() if path.is_file() else shutil.rmtree(path)
-        for name, values in ratios.items():
-            ratio = statistics.median(values)
-            what = f"{name} {count} x {size // MB} MB vs a minimal Samba"
-            result("smb", what, ratio=round(ratio, 2), target=">= 0.95", ok=ratio >= 0.95)
-    return sharing
+    shutil.chown(peer, "nobody")
+    ours = Way(port, sharing.name, ["-U", f"{sharing.name}%{PASSWORD}"], drive / sharing.folder)
+    others = {
+        "minimal": Way(signed, "hot", ["-U", f"nobody%{PASSWORD}"], peer),
+        "open": Way(everybody, "hot", ["-N"], peer),
+    }
+    with (
+        server(minimal(peer, work, signed, signed=True), signed, work / "signed.log"),
+        server(minimal(peer, work, everybody, signed=False), everybody, work / "open.log"),
+    ):
+        for size, count in ((3 * MB, 200), (500 * MB, 1)):
+            took: dict[str, list[tuple[float, float]]] = {"ours": [], "minimal": [], "open": []}
+            for number in range(rounds):
+                files = fresh(source / str(size), count, size)
+                settle(running)
+                order = [("ours", ours), *others.items()]
+                for name, way in order if number % 2 else reversed(order):
+                    took[name].append(way.both(files, drive, work))
+            tell(took, size, count)
+
+
+def tell(took: dict[str, list[tuple[float, float]]], size: int, count: int) -> None:
+    """Speeds, and the ratios of the rounds' medians."""
+    what = f"{count} x {size // MB} MB"
+    for at, deed in enumerate(("write", "read")):
+        middle = {name: statistics.median(pair[at] for pair in pairs) for name, pairs in took.items()}
+        speeds = {f"{name}_mb_s": round(size * count / MB / seconds) for name, seconds in middle.items()}
+        note("smb", f"{deed} {what}", **speeds, signing_costs=round(1 - middle["open"] / middle["minimal"], 2))
+        ratio = middle["minimal"] / middle["ours"]
+        result("smb", f"{deed} {what} vs a minimal Samba", ratio=round(ratio, 2), target=">= 0.95", ok=ratio >= 0.95)
+
+
+def memory(sharing: Sharing) -> None:
+    """What Samba adds to an idle station, told apart by process, and with somebody signed in who does nothing."""
+    time.sleep(5)
+    programs = smbds(sharing.running)
+    for program, alone in [(one, pss_alone([one], [])) for one in programs]:
+        note("smb", f"memory of “{program.name()}” by itself", mib=round(alone / 2**20, 1))
+    beside = [one for one in descendants(sharing.running.launcher) if one not in programs]
+    result(
+        "smb", "memory of the idle Samba beside the station, what is shared counted once",
+        value=round(pss_alone(programs, beside) / 2**20, 1), kernel_says=round(pss(programs) / 2**20, 1), unit="MiB",
+        target="told", ok=True,
+    )  # fmt: skip
+
+
+def smbds(running: Station) -> list[psutil.Process]:
+    """Samba's processes: the one that listens, and its helpers."""
+    names = ("smbd", "smbd-notifyd", "cleanupd", "samba-dcerpcd", "rpcd_classic")
+    return [one for one in descendants(running.launcher) if one.name().startswith(names)]
 
 
 def many(sharing: Sharing) -> None:
@@ -144,7 +234,11 @@ def main() -> None:
     try:
         with station(work / "station", drive_size="8G") as running:
             drive = hand_over(running)
-            many(speed(running, drive, work, given.source, given.rounds))
+            port = free_port()
+            sharing = Sharing(running, port)
+            memory(sharing)
+            speed(sharing, port, drive, work, given.source, given.rounds)
+            many(sharing)
     finally:
         shutil.rmtree(given.source, ignore_errors=True)
         shutil.rmtree(work, ignore_errors=True)

@@ -103,6 +103,8 @@ def _switching(name: str, on: bool, words: str) -> None:
     def command(here: Here, *, plugin_name: str) -> Said:
         with here.db.writing() as session:
             plugin.switch(session, plugin_name, on=on)
+        if not on and plugin.end_services(here.db, here.broker):
+            return Said({"name": plugin_name, "enabled": on}, ["It is off; what it had running has ended."])
         return Said({"name": plugin_name, "enabled": on}, ["It takes effect at the next start of the station."])
 
 

@@ -16,6 +16,7 @@ PAGE = "Browse our photos.html"  # opens in any browser, without a server
 READ_ME = "READ ME FIRST.txt"
 MANIFEST = "everpx-manifest.b3"  # `b3sum --check everpx-manifest.b3` on any computer
 OLDER = "Older versions"  # COLD: <day>/<HOT tag>/…, what was replaced or vanished
+MACS = "Backups of Macs"  # HOT: <person>/<Mac>.sparsebundle, written by Time Machine; neither shown nor copied
 PHOTOS, VIDEOS, FILES, FAMILY = "Photos", "Videos", "Files", "Family"
 
 #: Names at the top of a drive that are never anybody's files.
@@ -27,6 +28,7 @@ NOT_FILES = frozenset(
         PAGE,
         READ_ME,
         OLDER,
+        MACS,
         "lost+found",
         "System Volume Information",
         "$RECYCLE.BIN",

@@ -1,5 +1,6 @@
 """Checks of the station itself: its database, its own disk, its clock, its settings, its plugins, its processes."""
 
+import contextlib
 import json
 import shutil
 from collections.abc import Iterable
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from appliance import manifest, plugin, recovery, settings
 from appliance.broker.client import Broker
-from appliance.errors import BrokerUnavailable, RefusedByRoot
+from appliance.errors import ApplianceError, BrokerUnavailable, RefusedByRoot
 from appliance.health import database
 from appliance.health.models import Severity
 from appliance.health.service import Check, Finding, HealthContext, fix
@@ -143,8 +144,10 @@ def broken_plugins(context: HealthContext) -> Iterable[Finding]:
 
 @fix("station.disable_plugin", N_("Switch it off"))
 def disable_plugin(session: Session, broker: Broker, places: Places, *, name: str) -> None:
-    """Takes effect in each process at its next start; until then the plugin rests."""
+    """What root runs for it ends now; each process leaves it out from its next start on, until then it rests."""
     plugin.switch(session, name, on=False)
+    with contextlib.suppress(ApplianceError):  # then the chores see to it
+        plugin.end_services_of_others(broker, session)
 
 
 def root_silent(context: HealthContext) -> Iterable[Finding]:

@@ -8,7 +8,7 @@ from appliance.words import N_, Message
 
 LONGEST = 40
 #: Top folders of a drive that are not a person's, casefolded.
-TAKEN_FOLDERS = frozenset({"family", "older versions", "lost+found", "system volume information"})
+TAKEN_FOLDERS = frozenset({"family", "older versions", "backups of macs", "lost+found", "system volume information"})
 _JOINERS = "\u200c\u200d"  # written inside words of some scripts, and inside emoji
 
 

@@ -253,7 +253,7 @@ def forget_plugin(name: str) -> PluginLeft:
 
 @route("PATCH", "/plugins/<name>", summary="Enable, disable or configure a plugin", access=admin_only)
 def change_plugin(name: str, body: PluginChange) -> PluginView:
-    """All of it or none."""
+    """All of it or none; what a plugin has running ends when it is switched off."""
     manifest = plugin.manifest_of(name)
     with station().db.writing() as session:
         if body.options is not None:
@@ -261,7 +261,10 @@ def change_plugin(name: str, body: PluginChange) -> PluginView:
         if body.enabled is not None:
             plugin.switch(session, name, body.enabled)
         session.flush()
-        return _plugin_view(session, manifest)
+        view = _plugin_view(session, manifest)
+    if body.enabled is False:
+        plugin.end_services(station().db, station().broker)
+    return view
 
 
 def _as_form(manifest: Manifest, stored: dict[str, Any], given: dict[str, Any]) -> dict[str, str]:

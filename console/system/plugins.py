@@ -7,7 +7,6 @@ started anew, which it does on request: whoever runs it (systemd, the launcher) 
 import os
 import signal
 import threading
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,18 +90,18 @@ def switch_plugin(name: str) -> ResponseReturnValue:
                 N_("The plugin “{plugin}” was switched on.") if on else N_("The plugin “{plugin}” was switched off.")
             )
             _record(session, template, manifest)
-            if not on:
-                _end_its_services(session)
     except ApplianceError as error:
         return _list({"": " ".join(problems_of(error).values())}, error.status)
-    words = gettext("%(plugin)s is switched on.") if on else gettext("%(plugin)s is switched off.")
-    return done(words % {"plugin": say(manifest.title)}, "system.plugins_page")
-
-
-def _end_its_services(session: Session) -> None:
-    """What root runs for it ends at once; where root is not to be asked, the next chores see to it."""
-    with suppress(ApplianceError):
-        plugin.end_services_of_others(station().broker, session)
+    title = say(manifest.title)
+    if on:
+        words = gettext("%(plugin)s is switched on.", plugin=title)
+    elif not manifest.services:
+        words = gettext("%(plugin)s is switched off.", plugin=title)
+    elif plugin.end_services(station().db, station().broker):
+        words = gettext("%(plugin)s is switched off. Nobody is served by it any more, from this moment.", plugin=title)
+    else:
+        words = gettext("%(plugin)s is switched off. What still runs for it ends within half an hour.", plugin=title)
+    return done(words, "system.plugins_page")
 
 
 @blueprint.post("/plugins/<name>/forget")

@@ -14,9 +14,11 @@ SIGN = r"[^\x00-\x1f\x7f\"/\\\[\]:;|=,+*?<>@&%$!#~`^ .]"
 NAME = re.compile(rf"{SIGN}((?:{SIGN}|[ .]){{0,62}}{SIGN})?")
 RESERVED = frozenset({"global", "homes", "printers", "printers$", "print$", "ipc$", "admin$", "netlogon", "profiles"})
 HASH = re.compile(r"[0-9A-F]{32}")
-MOST_SHARES = 300
-ACCOUNT = "everpx-{number}"
+MOST_SHARES = 400
+OURS = "everpx-"  # how the system's names for accounts begin
+ACCOUNT = OURS + "{number}"
 CHECKER = 0  # the number of the account that the station itself signs in with, to see whether sharing works
+CHECKER_NAME = "everpx-check"
 COLD = re.compile(r"COLD-[1-9][0-9]{0,5}")
 
 
@@ -26,7 +28,15 @@ def name_problem(name: str) -> str | None:
         return N_("Use letters, digits, spaces, - and _ (64 at most).")
     if name.casefold() in RESERVED:
         return N_("Windows keeps this name for itself.")
+    if name.casefold().startswith(OURS):
+        return N_("The station keeps names like this for itself.")
     return None
+
+
+def can_be_shared(folder: str) -> bool:
+    """Whether Samba’s configuration can name a folder below a drive: no sign that it reads in its own way."""
+    plain = bool(folder) and grounds.folder_problem(folder) is None and folder == folder.strip()
+    return plain and folder.isprintable() and not any(sign in folder for sign in '"%$')
 
 
 @dataclass(frozen=True)
@@ -40,8 +50,10 @@ class Account:
     def __post_init__(self) -> None:
         if not 0 <= self.number < 10**6:
             raise ValueError("this is no account")
-        if problem := name_problem(self.name):
+        if self.number != CHECKER and (problem := name_problem(self.name)):
             raise ValueError(problem)
+        if self.number == CHECKER and self.name != CHECKER_NAME:
+            raise ValueError("this is not how the station signs in")
         if not HASH.fullmatch(self.nt_hash):
             raise ValueError("this is no hash of a password")
 
@@ -62,18 +74,19 @@ class Share:
     seeing: tuple[int, ...] = ()
     time_machine: bool = False
     quota_gb: int = 0  # of a Time Machine share; 0 is without limit
+    hidden: tuple[str, ...] = ()  # names of folders in it that are not found through it
 
     def __post_init__(self) -> None:
         if problem := name_problem(self.name):
             raise ValueError(problem)
         if not grounds.TAG.fullmatch(self.tag):
             raise ValueError("this is no drive")
-        if not self.folder or (problem := grounds.folder_problem(self.folder)):
+        if not can_be_shared(self.folder):
             raise ValueError("this is no folder to share")
-        if any(sign in self.folder for sign in '"%$') or self.folder != self.folder.strip():
-            raise ValueError("this folder has a sign that Samba reads in its own way")
         if not 0 <= self.quota_gb <= 10**6:
             raise ValueError("this is no size")
+        if any(name_problem(name) for name in self.hidden):
+            raise ValueError("this is no folder to hide")
 
 
 @dataclass(frozen=True)

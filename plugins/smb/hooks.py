@@ -23,6 +23,14 @@ def console_blueprint() -> Any:
 
 
 @hookimpl
+def api_room() -> Any:
+    """The same by the API."""
+    from plugins.smb.api import room
+
+    return room
+
+
+@hookimpl
 def password_known(session: Session, user: User, password: str) -> None:
     """The same password opens the shares."""
     service.password_known(session, user, password)

@@ -9,10 +9,8 @@ from appliance.words import N_
 from plugins.smb import deleted, self_test, service
 from plugins.smb.wanted import NAME
 
-SELF_TEST = "smb.self_test"
 
-
-@job_kind(SELF_TEST, N_("Try the shares like a computer"))
+@job_kind(service.SELF_TEST, N_("Try the shares like a computer"))
 def try_shares(progress: Progress) -> dict[str, Any]:
     """Sign in, list, write, read back, delete."""
     with progress.db.reading() as session:

@@ -15,6 +15,11 @@ class Level(StrEnum):
     SEE = "see"
     CHANGE = "change"
 
+    @property
+    def rank(self) -> int:
+        """More is more."""
+        return list(Level).index(self)
+
 
 class SmbAccount(Base):
     """What sharing knows of a person."""

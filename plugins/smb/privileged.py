@@ -18,10 +18,10 @@ from appliance.broker.protocol import verb
 from appliance.durable import write_atomically
 from appliance.errors import ApplianceError, ProgramFailed
 from appliance.words import N_
-from plugins.smb.facts import CHECKER, COLD, Account, Apply, Share, name_problem
+from plugins.smb.facts import CHECKER, CHECKER_NAME, COLD, Account, Apply, Share, can_be_shared, name_problem
 from plugins.smb.samba_conf import closed_for, render, sections, without
 
-__all__ = ["CHECKER", "Account", "Apply", "Share", "name_problem"]
+__all__ = ["CHECKER", "CHECKER_NAME", "Account", "Apply", "Share", "can_be_shared", "name_problem"]
 
 SMBD = services.declare("smbd", plugin="smb")
 HEARS_WITHIN_S = 5.0
@@ -154,7 +154,7 @@ def _make_accounts(home: Path, accounts: tuple[Account, ...]) -> None:
         if entry.pw_uid == 0 or entry.pw_shell not in ("/usr/sbin/nologin", "/bin/false"):
             raise BadConfiguration(why=f"{account.unix} is somebody else")
         lines.append(f"{account.unix}:{entry.pw_uid}:{'X' * 32}:{account.nt_hash}:[U          ]:LCT-00000001:\n")
-    names = "".join(f'{account.unix} = "{account.name}"\n' for account in accounts)
+    names = "".join(f'!{account.unix} = "{account.name}"\n' for account in accounts)  # "!": and look no further
     for name, text in (("passwords", "".join(lines)), ("names", names)):
         if _read(home / name) != text:
             write_atomically(home / name, text.encode(), mode=0o600)

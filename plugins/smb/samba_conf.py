@@ -5,6 +5,7 @@ station's user, whoever wrote it.
 """
 
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from plugins.smb.facts import Apply, Share
@@ -90,7 +91,7 @@ def _section(share: Share, path: Path, filesystem: str, names: dict[int, str], u
         "hide unreadable = yes",
         f"store dos attributes = {'yes' if streams else 'no'}",
         f"ea support = {'yes' if streams else 'no'}",
-        f"veto files = /everpx-drive.json/.everpx/{'' if share.time_machine else '*.everpx-part/'}",
+        f"veto files = /{'/'.join((*STATIONS, *not_found(share.hidden, filesystem)))}/",
     ]
     if streams:
         lines += [f"fruit:{line}" for line in FRUIT]
@@ -105,6 +106,20 @@ def _section(share: Share, path: Path, filesystem: str, names: dict[int, str], u
     return f"\n[{share.name}]\n" + "".join(f" {line}\n" for line in lines)
 
 
+def not_found(hidden: Iterable[str], filesystem: str) -> Iterator[str]:
+    """Patterns for folders that a share does not show; Samba compares each with every single name of a path.
+
+    Where Windows' filesystems are, a folder has other names, too: with dots at its end, and a short one (``TAXES~1``).
+    """
+    for name in hidden:
+        yield name
+        if filesystem not in WITH_STREAMS:
+            yield from (f"{name}.", f"{name}..*")
+    if hidden and filesystem not in WITH_STREAMS:
+        yield "?*~?*"
+
+
+STATIONS = ("everpx-drive.json", ".everpx", DELETED)  # what is the station's own on a drive
 MAPPINGS = ",".join(f"0x{0xF000 + ord(sign):04x}:0x{sent:04x}" for sign, sent in (SIGNS | SIGNS_AT_END).items())
 SHADOW = ("format = %Y-%m-%d", "localtime = yes", "crossmountpoints = yes", "sort = desc")
 FRUIT = (
@@ -149,7 +164,9 @@ def closed_for(before: str, after: str | None) -> set[str] | None:
 
     Samba's own ``close-denied-share`` takes the station's user for whoever has it open, so it would disturb them all.
     """
-    if after is None or _said(before, "path") != _said(after, "path"):
+    if after is None or _line(before, "path") != _line(after, "path"):
+        return None
+    if _line(before, "veto files") != _line(after, "veto files"):  # read when somebody comes, and never again
         return None
     return (_said(before, "valid users") - _said(after, "valid users")) | (
         _said(before, "write list") - _said(after, "write list")
@@ -157,8 +174,12 @@ def closed_for(before: str, after: str | None) -> set[str] | None:
 
 
 def _said(section: str, key: str) -> set[str]:
+    return set(_line(section, key).split())
+
+
+def _line(section: str, key: str) -> str:
     found = re.search(rf"^ {key} = (.*)$", section, re.MULTILINE)
-    return set(found[1].split()) if found else set()
+    return found[1] if found else ""
 
 
 def sections(text: str) -> dict[str, str]:

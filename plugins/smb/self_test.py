@@ -15,7 +15,8 @@ from appliance.health.models import Severity
 from appliance.health.service import Finding, HealthContext
 from appliance.places import Places
 from appliance.words import N_, Message
-from plugins.smb.wanted import CHECKER_NAME, NAME, checker_password
+from plugins.smb.privileged import CHECKER_NAME
+from plugins.smb.wanted import NAME, checker_password
 
 TIMEOUT_S = 15
 SIZE = 100_000

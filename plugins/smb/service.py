@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from appliance import plugin, sealed
 from appliance.broker.client import Broker
-from appliance.drives.layout import FAMILY
+from appliance.drives.layout import FAMILY, MACS
 from appliance.drives.mounts import Mount, hot_mounts
 from appliance.errors import ApplianceError, Invalid, NotFound
 from appliance.health.guides import GUIDES, Guide
@@ -21,9 +21,11 @@ from appliance.health.models import Severity
 from appliance.health.service import Finding, HealthContext, fix
 from appliance.hookspecs import Announced
 from appliance.jobs import service as jobs
-from appliance.library import room
+from appliance.jobs.models import Job
+from appliance.library import folders, room
 from appliance.library.beneath import make_folder
 from appliance.people.models import User, UserState
+from appliance.people.names import tidy
 from appliance.places import Places, places
 from appliance.words import N_, Message
 from plugins.smb import wanted
@@ -42,7 +44,9 @@ GUIDES["windows_name"] = Guide(
     opens=N_("Open People"),
 )
 LARGEST_GB = 10**6
+MOST_FOLDERS = 250
 SETTLE = "smb.settle"
+SELF_TEST = "smb.self_test"
 
 
 def password_known(session: Session, user: User, password: str) -> None:
@@ -54,10 +58,23 @@ def password_known(session: Session, user: User, password: str) -> None:
         start_settling(session)
 
 
+def is_on(session: Session) -> bool:
+    """Whether sharing is switched on now: a process that began before it was switched off still has this plugin."""
+    return plugin.is_enabled(session, plugin.manifest_of(NAME))
+
+
 def start_settling(session: Session) -> None:
     """Have what is served follow, as soon as this is committed."""
+    if not is_on(session):
+        return
     with contextlib.suppress(jobs.AlreadyRunning):
         jobs.start(session, SETTLE, title=Message(N_("Bring Windows and Mac sharing up to date")), lock=SETTLE)
+
+
+def start_self_test(session: Session, asked_by: int) -> Job:
+    """Have the shares tried like a computer does.  Raises AlreadyRunning."""
+    title = Message(N_("Try the shares like a computer"))
+    return jobs.start(session, SELF_TEST, title=title, lock=SELF_TEST, asked_by=asked_by)
 
 
 @fix("smb.start", N_("Start it again"))
@@ -75,7 +92,12 @@ def _account(session: Session, user_id: int) -> SmbAccount:
 
 
 def settle(session: Session, broker: Broker, here: Places) -> None:
-    """Serve what is wanted and here; the folders that are shared are made on the first drive, and nowhere else."""
+    """Serve what is wanted and here; the folders that are shared are made on the first drive, and nowhere else.
+
+    Nothing is served, and nothing begun again, once sharing is switched off.
+    """
+    if not is_on(session):
+        return
     mounts = hot_mounts(session, here)
     _make_folders(session, mounts)
     broker("smb.apply", wanted.request(session, here))
@@ -88,34 +110,55 @@ def _make_folders(session: Session, mounts: list[Mount]) -> None:
     for person in wanted.people(session):
         wishes.append((mounts[0], person.user.folder))
         if person.time_machine_gb is not None:
-            wishes.append((mounts[0], f"{person.user.folder}/{TIME_MACHINE}"))
+            wishes.append((mounts[0], f"{MACS}/{person.user.folder}"))
     drives = {mount.drive_id: mount for mount in mounts}
     for folder in session.scalars(select(SmbFolder)):
         if folder.drive_id in drives:
             wishes.append((drives[folder.drive_id], f"{FAMILY}/{folder.name}"))
     for mount, path in wishes:
         if not mount.read_only:
-            with contextlib.suppress(ApplianceError), room.opened(mount) as root:
+            with contextlib.suppress(ApplianceError, OSError), room.opened(mount) as root:  # root says what is missing
                 os.close(make_folder(root, os.fsencode(path)))
 
 
 def add_folder(session: Session, here: Places, name: str) -> SmbFolder:
-    """A folder inside the family's that has a share of its own.  Raises Invalid."""
-    name = name.strip()
-    problem: str | Message | None = name_problem(name)
-    taken = {folder.casefold() for folder in session.scalars(select(SmbFolder.name))} | {FAMILY.casefold()}
-    taken |= {user.name.casefold() for user in session.scalars(select(User))}
-    if problem is None and name.casefold() in taken:
-        problem = N_("There is already a share with this name.")
+    """A folder inside the family's that has a share of its own.  Raises Invalid.
+
+    One that is there already keeps its capitals: computers that do not tell them apart would find only one of two.
+    """
     mounts = hot_mounts(session, here)
-    if problem is None and not mounts:
-        problem = N_("There is no drive to put it on. Plug the HOT drive in and try again.")
-    if problem:
+    name = _as_it_is_there(mounts, tidy(name))
+    if problem := _folder_problem(session, mounts, name):
         raise Invalid({"name": problem})
     folder = SmbFolder(drive_id=mounts[0].drive_id, name=name)
     session.add(folder)
     session.flush()
     return folder
+
+
+def _folder_problem(session: Session, mounts: list[Mount], name: str) -> str | Message | None:
+    problem = folders.name_problem(name) or name_problem(name)
+    if problem:
+        return problem
+    known = list(session.scalars(select(SmbFolder.name)))
+    taken = {folder.casefold() for folder in known} | {FAMILY.casefold()}
+    taken |= {user.name.casefold() for user in session.scalars(select(User))}
+    if name.casefold() in taken:
+        return N_("There is already a share with this name.")
+    if len(known) >= MOST_FOLDERS:
+        return Message(N_("There is no room for more than {most} shares."), {"most": MOST_FOLDERS})
+    if not mounts:
+        return N_("There is no drive to put it on. Plug the HOT drive in and try again.")
+    return None
+
+
+def _as_it_is_there(mounts: list[Mount], name: str) -> str:
+    if mounts:
+        with contextlib.suppress(OSError):
+            there = [entry.name for entry in (mounts[0].path / FAMILY).iterdir() if entry.is_dir()]
+            same = sorted(one for one in there if one.casefold() == name.casefold())
+            return name if name in same else next(iter(same), name)
+    return name
 
 
 def remove_folder(session: Session, folder_id: int) -> str:
@@ -153,7 +196,7 @@ def announced(session: Session) -> Iterable[Announced]:
     yield Announced("_smb._tcp", chosen["port"])
     macs = [person for person in wanted.people(session) if person.time_machine_gb is not None and person.has_password]
     if macs:
-        disks = tuple(f"dk{n}=adVN=Time Machine {p.user.name},adVF=0x82" for n, p in enumerate(macs))
+        disks = tuple(f"dk{n}=adVN={TIME_MACHINE} {p.user.name},adVF=0x82" for n, p in enumerate(macs))
         yield Announced("_adisk._tcp", chosen["port"], txt=("sys=waMa=0,adVF=0x100", *disks))
 
 

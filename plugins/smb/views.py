@@ -6,17 +6,15 @@ from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from appliance import plugin
 from appliance.errors import ApplianceError, Invalid
-from appliance.jobs import service as jobs
 from appliance.jobs.models import Job
-from appliance.words import N_, Message
 from console.access import admin_only, me
 from console.shell import done, not_done, problems_of, show
 from console.station import station
 from plugins.smb import service, wanted
-from plugins.smb.jobs import SELF_TEST
 from plugins.smb.models import Level, SmbFolder
 from plugins.smb.wanted import NAME
 
@@ -36,16 +34,29 @@ def _page(form: dict[str, str], problems: dict[str, str], status: int = 200) -> 
     with here.db.reading() as session:
         folders: list[tuple[int | None, str]] = [(None, "Family")]
         folders += [(f.id, f.name) for f in session.scalars(select(SmbFolder).order_by(SmbFolder.name))]
-        test = session.scalars(select(Job).where(Job.kind == SELF_TEST).order_by(Job.id.desc()).limit(1)).first()
+        test = session.scalars(
+            select(Job).where(Job.kind == service.SELF_TEST).order_by(Job.id.desc()).limit(1)
+        ).first()
         context: dict[str, Any] = {
             "people": wanted.people(session),
             "chosen": wanted.levels(session),
+            "less": _less(session),
+            "families": wanted.names_of_family(session),
             "folders": folders,
             "test": test,
             "port": plugin.options(session, NAME)["port"],
         }
     host = request.host.rsplit(":", 1)[0]
     return show("smb/page.html", "test", status, form=form, problems=problems, levels=Level, host=host, **context)
+
+
+def _less(session: Session) -> dict[int, str]:
+    """person -> the folders that are not in their share of ``Family``, as words."""
+    names: dict[int, list[str]] = {}
+    for drive_id in session.scalars(select(SmbFolder.drive_id).distinct()):
+        for user_id, folders in wanted.less(session, drive_id).items():
+            names.setdefault(user_id, []).extend(folders)
+    return {user_id: ", ".join(f"“{name}”" for name in sorted(folders)) for user_id, folders in names.items()}
 
 
 @blueprint.post("/access")
@@ -109,18 +120,19 @@ def time_machine() -> ResponseReturnValue:
 @admin_only
 def test() -> ResponseReturnValue:
     """Try the shares like a computer."""
-    title = Message(N_("Try the shares like a computer"))
     try:
         with station().db.writing() as session:
-            jobs.start(session, SELF_TEST, title=title, lock=SELF_TEST, asked_by=me().id)
+            service.start_self_test(session, me().id)
     except ApplianceError as error:
         return not_done(error, PAGE)
     return redirect(url_for(PAGE), 303)
 
 
-def _settled(session: Any, words: str) -> ResponseReturnValue:
+def _settled(session: Session, words: str) -> ResponseReturnValue:
     """Have it served; where root cannot just now it follows by itself, and the wish is kept."""
     session.flush()
+    if not service.is_on(session):
+        return done(gettext("Saved. Sharing is switched off: nobody is served until it is on again."), PAGE)
     try:
         service.settle(session, station().broker, station().places)
     except ApplianceError as error:

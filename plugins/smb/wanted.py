@@ -1,22 +1,23 @@
 """What shall be shared: the rows, the people and the drives of this moment as one request to root.
 
 ``Family`` and each person's folder are shared from every HOT drive that has one.  The first drive's share has the plain
-name, the others' say their drive: "Anna", "Anna on HOT-2".
+name, the others' say their drive: "Anna", "Anna on HOT-2".  Who may do less in one of the family's folders than in
+``Family`` finds "Family for Ben" instead, in which that folder is not: there is no second way to it.
 """
 
 import contextlib
 import hashlib
 import hmac
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from appliance import identity, plugin, sealed
-from appliance.drives.layout import FAMILY
+from appliance.drives.layout import FAMILY, MACS
 from appliance.drives.models import Drive, DriveRole
 from appliance.drives.mounts import Mount, hot_mounts, mount_for
 from appliance.errors import ApplianceError
@@ -26,11 +27,10 @@ from appliance.places import Places
 from appliance.words import Message
 from plugins.smb.models import Level, SmbAccess, SmbAccount, SmbFolder
 from plugins.smb.nt_hash import nt_hash
-from plugins.smb.privileged import CHECKER, Account, Apply, Share, name_problem
+from plugins.smb.privileged import CHECKER, CHECKER_NAME, Account, Apply, Share, can_be_shared, name_problem
 
 NAME = "smb"
 PURPOSE = "smb passwords"
-CHECKER_NAME = "everpx-check"
 TIME_MACHINE = "Time Machine"
 
 
@@ -70,7 +70,7 @@ def request(session: Session, places: Places) -> dict[str, Any]:
     mounts = hot_mounts(session, places)
     accounts = list(_accounts(session, places))
     known = {account.number for account in accounts}
-    shares = [share for share in _shares(session, mounts, known) if name_problem(share.name) is None]
+    shares = _apart(_shares(session, mounts, known))
     chosen = plugin.options(session, NAME)
     wanted = Apply(
         tuple(accounts),
@@ -109,16 +109,72 @@ def _shares(session: Session, mounts: Sequence[Mount], known: set[int]) -> Itera
     for number, mount in enumerate(mounts):
         where = "" if number == 0 else f" on {mount.tag}"
         for user in users:
-            if here(mount, user.folder, number):
+            if can_be_shared(user.folder) and here(mount, user.folder, number):
                 yield Share(user.name + where, mount.tag, user.folder, changing=(user.id,))
         if here(mount, FAMILY, number):
-            yield _family(FAMILY + where, mount.tag, FAMILY, users, chosen, None)
+            yield from _families(session, mount, where, users, chosen)
     tags = {mount.drive_id: mount for mount in mounts}
     for row in session.scalars(select(SmbFolder).order_by(SmbFolder.id)):
         if row.drive_id in tags:
             mount = tags[row.drive_id]
             yield _family(row.name, mount.tag, f"{FAMILY}/{row.name}", users, chosen, row.id)
     yield from _time_machines(session, mounts, users)
+
+
+def _apart(shares: Iterable[Share]) -> list[Share]:
+    """Two never have one name: a later one gets a number (a folder that is called like a person of today)."""
+    taken: set[str] = set()
+    apart = []
+    for share in shares:
+        name, number = share.name, 2
+        while name.casefold() in taken:
+            name, number = f"{share.name} {number}", number + 1
+        taken.add(name.casefold())
+        if name_problem(name) is None:
+            apart.append(replace(share, name=name))
+    return apart
+
+
+def less(session: Session, drive_id: int) -> dict[int, tuple[str, ...]]:
+    """person -> the family's folders on a drive in which they may do less than in all of ``Family``."""
+    chosen, found = levels(session), dict[int, tuple[str, ...]]()
+    folders_here = list(session.scalars(select(SmbFolder).where(SmbFolder.drive_id == drive_id).order_by(SmbFolder.id)))
+    for user in session.scalars(select(User)):
+        most = chosen.get((user.id, None), Level.CHANGE)
+        names = [f.name for f in folders_here if chosen.get((user.id, f.id), Level.CHANGE).rank < most.rank]
+        if names:
+            found[user.id] = tuple(names)
+    return found
+
+
+def family_of(user: User) -> str:
+    """What somebody's share of ``Family`` is called, when it is not like everybody's."""
+    return f"{FAMILY} for {user.name}"
+
+
+def names_of_family(session: Session) -> dict[int, str]:
+    """person -> what their share of ``Family`` on the first drive with a difference is called."""
+    names = {user.id: FAMILY for user in session.scalars(select(User))}
+    for drive_id in session.scalars(select(SmbFolder.drive_id).distinct()):
+        for user_id in less(session, drive_id):
+            names[user_id] = family_of(session.get_one(User, user_id))
+    return names
+
+
+def _families(
+    session: Session,
+    mount: Mount,
+    where: str,
+    users: Sequence[User],
+    chosen: dict[tuple[int, int | None], Level],
+) -> Iterator[Share]:
+    hidden = less(session, mount.drive_id)
+    alike = [user for user in users if user.id not in hidden]
+    yield _family(FAMILY + where, mount.tag, FAMILY, alike, chosen, None)
+    for user in users:
+        if user.id in hidden:
+            share = _family(family_of(user) + where, mount.tag, FAMILY, [user], chosen, None)
+            yield replace(share, changing=tuple(set(share.changing) - {CHECKER}), hidden=hidden[user.id])
 
 
 def _family(
@@ -140,11 +196,11 @@ def _time_machines(session: Session, mounts: Sequence[Mount], users: Sequence[Us
     rooms = {account.user_id: account.time_machine_gb for account in session.scalars(select(SmbAccount))}
     for user in users:
         gigabytes = rooms.get(user.id)
-        if gigabytes is not None and mounts:
+        if gigabytes is not None and mounts and can_be_shared(user.folder):
             yield Share(
-                f"Time Machine {user.name}",
+                f"{TIME_MACHINE} {user.name}",
                 mounts[0].tag,
-                f"{user.folder}/{TIME_MACHINE}",
+                f"{MACS}/{user.folder}",
                 changing=(user.id,),
                 time_machine=True,
                 quota_gb=gigabytes,

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,8 @@ class Bed:
         (place / records.FOLDER_MARK).write_text(f"uuid-of-{tag}")
         for name in ("Anna", "Family"):
             (place / name).mkdir(exist_ok=True)
-            shutil.chown(place / name, USER)
+            with suppress(PermissionError):  # exFAT: everything has the owner that it was mounted with
+                shutil.chown(place / name, USER)
         record = records.Record(
             tag, f"folder:{tag}", 0, filesystem, f"uuid-of-{tag}", str(place), place.stat().st_dev, False,
             records.boot_id(),

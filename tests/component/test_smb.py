@@ -2,9 +2,7 @@
 
 import hashlib
 import os
-import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,10 +12,8 @@ import smbclient
 from smbprotocol.exceptions import SMBException, SMBOSError, SMBResponseException
 from sqlalchemy import select
 
-from appliance import plugin
 from appliance.broker import services
 from appliance.broker.client import Refusal
-from appliance.drives.models import Drive
 from appliance.drives.mounts import hot_mounts
 from appliance.jobs.models import Job
 from appliance.library import bin as bins
@@ -33,24 +29,17 @@ from plugins.smb.privileged import CHECKER
 from tests.component.drive_station import Station
 from tests.component.guest_house import guest_house
 from tests.component.health_page import HealthPage
-from tests.component.loop_drives import USER, let_others_pass
-from tests.component.samba import free_port, listens
+from tests.component.samba import listens
+from tests.component.sharing import WORDS, Sharing, shared_station, short_places
+from tests.component.smb_bed import until
 
 pytestmark = pytest.mark.component
-WORDS = {"Anna": "seventeen green kettles", "Bob Müller": "acht blaue Kannen"}
 
 
 @pytest.fixture
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Places]:
-    """A run folder with a short name: Samba's processes talk through sockets in it, whose names are short."""
-    here = Places(data=tmp_path / "data", run=Path(tempfile.mkdtemp(prefix="smb-", dir="/tmp")))
-    here.run.chmod(0o755)
-    for folder in (here.data, here.mounts):
-        folder.mkdir()
-    monkeypatch.setenv("EVERPX_DATA", str(here.data))
-    monkeypatch.setenv("EVERPX_RUN", str(here.run))
-    yield here
-    shutil.rmtree(here.run, ignore_errors=True)
+    with short_places(tmp_path, monkeypatch) as here:
+        yield here
 
 
 @pytest.fixture
@@ -59,69 +48,12 @@ def house(places: Places, monkeypatch: pytest.MonkeyPatch) -> Iterator[Superviso
         yield supervisor
 
 
-class Sharing:
-    """A station with a HOT drive, Anna (admin) and Bob, and sharing switched on."""
-
-    def __init__(self, station: Station, drive: Drive, port: int) -> None:
-        self.station, self.db, self.places, self.drive, self.port = station, station.db, station.places, drive, port
-        self.top = self.places.mounts / drive.tag
-
-    def settle(self) -> None:
-        """What the worker does after every change."""
-        with self.db.reading() as session:
-            service.settle(session, self.station.root, self.places)
-        for folder in self.top.glob("*") if self.top.is_dir() else ():
-            if folder.is_dir() and folder.name != "lost+found":  # the worker is not root, this process is
-                subprocess.run(["chown", "-R", f"{USER}:", str(folder)], check=True, timeout=30)
-
-    def user(self, name: str) -> User:
-        with self.db.reading() as session:
-            return session.scalars(select(User).where(User.name == name)).one()
-
-    def client(self, share: str, name: str, commands: str, password: str = "") -> tuple[int, str]:
-        """Samba's own client."""
-        sign_in = f"{name}%{password or WORDS[name]}"
-        words = ["smbclient", f"//127.0.0.1/{share}", "-p", str(self.port), "-m", "SMB3", "-U", sign_in, "-c", commands]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
-        return done.returncode, done.stdout + done.stderr
-
-    def shares(self, name: str) -> set[str]:
-        """What somebody finds, by Samba's own client."""
-        words = ["smbclient", "-g", "-L", "//127.0.0.1", "-p", str(self.port), "-U", f"{name}%{WORDS[name]}"]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
-        return {line.split("|")[1] for line in done.stdout.splitlines() if line.startswith("Disk|")}
-
-
 @pytest.fixture
 def sharing(
     house: Supervisor, station: Station, quick_passwords: None, program: Callable[[str], str]
 ) -> Iterator[Sharing]:
-    for name in ("smbd", "smbclient", "testparm"):
-        program(name)
-    let_others_pass(station.places.run)
-    device = station.loops.make("hot")
-    drive = station.erase(device, "ext4")
-    station.settle()
-    port = free_port()
-    with station.db.writing() as session:
-        plugin.switch(session, "smb", on=True)
-        plugin.configure(session, "smb", {"port": str(port), "only_here": "on"})
-    plugin.load(station.db)
-    with station.db.writing() as session:
-        for name, password in WORDS.items():
-            people.add(session, By(None, ""), name=name, password=password)
-    here = Sharing(station, drive, port)
-    here.settle()
-    until(lambda: listens(port))
-    yield here
-    station.root("services.only", {"plugins": ""})
-
-
-def until(condition: Callable[[], object], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    with shared_station(station, program) as here:
+        yield here
 
 
 def test_each_finds_their_own_folder_and_the_familys_and_what_is_written_is_there(sharing: Sharing) -> None:
@@ -319,7 +251,8 @@ def test_a_mac_has_room_up_to_its_limit(sharing: Sharing) -> None:
     ).stdout  # fmt: skip
     assert "fruit:time machine = yes" in said and "fruit:time machine max size = 700G" in said
     assert sharing.client("Time Machine Anna", "Anna", "mkdir Mac.sparsebundle")[0] == 0
-    assert (sharing.top / "Anna/Time Machine/Mac.sparsebundle").is_dir()
+    assert (sharing.top / "Backups of Macs/Anna/Mac.sparsebundle").is_dir()
+    assert "Time Machine" not in sharing.client("Anna", "Anna", "ls")[1]
 
 
 @pytest.mark.parametrize(

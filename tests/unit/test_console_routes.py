@@ -374,6 +374,13 @@ PUT    /api/v1/plugins/nfs/devices/<int:device_id>/rights       401  403  403  4
 GET    /api/v1/plugins/nfs/exports                              401  403  403  200  200
 GET    /api/v1/plugins/nfs/folders                              401  403  403  200  200
 POST   /api/v1/plugins/nfs/test                                 401  403  403  202  400
+GET    /api/v1/plugins/smb/people                               401  403  403  200  200
+PUT    /api/v1/plugins/smb/people/<int:user_id>/mac             401  403  403  422  400
+PUT    /api/v1/plugins/smb/rights                               401  403  403  422  400
+GET    /api/v1/plugins/smb/folders                              401  403  403  200  200
+POST   /api/v1/plugins/smb/folders                              401  403  403  422  400
+DELETE /api/v1/plugins/smb/folders/<int:folder_id>              401  403  403  404  400
+POST   /api/v1/plugins/smb/self-test                            401  403  403  202  400
 POST   /api/v1/plugins/importer/looks/drive                     401  422  422  422  400
 POST   /api/v1/plugins/importer/looks/folder                    401  422  422  422  400
 POST   /api/v1/plugins/importer/looks/share                     401  422  422  422  400
