@@ -72,7 +72,7 @@ class Way:
             check=False,
         )
         if done.returncode or "NT_STATUS" in done.stdout + done.stderr:
-            raise RuntimeError(done.stdout + done.stderr)
+            raise RuntimeError((done.stdout + done.stderr)[:500])
         return time.monotonic() - began
 
 
@@ -116,13 +116,13 @@ def answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def minimal(place: Path, work: Path, port: int, *, signed: bool) -> list[str]:
+def minimal(place: Path, work: Path, port: int, *, user: str, signed: bool) -> list[str]:
     """Samba with one share and no module."""
     home = work / ("signed" if signed else "open")
     for name in ("lock", "state", "cache", "private", "pid", "ncalrpc"):
         (home / name).mkdir(parents=True, exist_ok=True)
-    uid = pwd.getpwnam("nobody").pw_uid
-    (home / "passwords").write_text(f"nobody:{uid}:{'X' * 32}:{nt_hash(PASSWORD).hex().upper()}:[U ]:LCT-00000001:\n")
+    uid = pwd.getpwnam(user).pw_uid
+    (home / "passwords").write_text(f"{user}:{uid}:{'X' * 32}:{nt_hash(PASSWORD).hex().upper()}:[U ]:LCT-00000001:\n")
     (home / "smb.conf").write_text(
         textwrap.dedent(f"""\
         [global]
@@ -132,7 +132,7 @@ def minimal(place: Path, work: Path, port: int, *, signed: bool) -> list[str]:
         server role = standalone server
         server signing = {"mandatory" if signed else "default"}
         map to guest = {"never" if signed else "bad user"}
-        guest account = nobody
+        guest account = {user}
         passdb backend = smbpasswd:{home}/passwords
         disable netbios = yes
         load printers = no
@@ -149,7 +149,7 @@ def minimal(place: Path, work: Path, port: int, *, signed: bool) -> list[str]:
         path = {place}
         guest ok = {"no" if signed else "yes"}
         read only = no
-        force user = nobody
+        force user = {user}
         """)
     )
     return ["smbd", "--foreground", "--no-process-group", "-s", str(home / "smb.conf")]
@@ -158,17 +158,18 @@ def minimal(place: Path, work: Path, port: int, *, signed: bool) -> list[str]:
 def speed(sharing: Sharing, port: int, drive: Path, work: Path, source: Path, rounds: int) -> None:
     """Ours against the minimal ones."""
     running, signed, everybody = sharing.running, free_port(), free_port()
+    user = pwd.getpwuid(running.data.stat().st_uid).pw_name  # as whom ours writes, too
     peer = drive / "peer"
     peer.mkdir(exist_ok=True)
-    shutil.chown(peer, "nobody")
+    shutil.chown(peer, user)
     ours = Way(port, sharing.name, ["-U", f"{sharing.name}%{PASSWORD}"], drive / sharing.folder)
     others = {
-        "minimal": Way(signed, "hot", ["-U", f"nobody%{PASSWORD}"], peer),
+        "minimal": Way(signed, "hot", ["-U", f"{user}%{PASSWORD}"], peer),
         "open": Way(everybody, "hot", ["-N"], peer),
     }
     with (
-        server(minimal(peer, work, signed, signed=True), signed, work / "signed.log"),
-        server(minimal(peer, work, everybody, signed=False), everybody, work / "open.log"),
+        server(minimal(peer, work, signed, user=user, signed=True), signed, work / "signed.log"),
+        server(minimal(peer, work, everybody, user=user, signed=False), everybody, work / "open.log"),
     ):
         for size, count in ((3 * MB, 200), (500 * MB, 1)):
             took: dict[str, list[tuple[float, float]]] = {"ours": [], "minimal": [], "open": []}

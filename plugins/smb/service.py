@@ -104,21 +104,36 @@ def settle(session: Session, broker: Broker, here: Places) -> None:
 
 
 def _make_folders(session: Session, mounts: list[Mount]) -> None:
+    """Those that are missing; whatever cannot be made, root finds missing and says so."""
     if not mounts:
         return
-    wishes = [(mounts[0], FAMILY)]
+    wishes: dict[tuple[Mount, str], list[str]] = {(mounts[0], ""): [FAMILY]}
     for person in wanted.people(session):
-        wishes.append((mounts[0], person.user.folder))
+        wishes[mounts[0], ""].append(person.user.folder)
         if person.time_machine_gb is not None:
-            wishes.append((mounts[0], f"{MACS}/{person.user.folder}"))
+            wishes.setdefault((mounts[0], MACS), []).append(person.user.folder)
     drives = {mount.drive_id: mount for mount in mounts}
     for folder in session.scalars(select(SmbFolder)):
         if folder.drive_id in drives:
-            wishes.append((drives[folder.drive_id], f"{FAMILY}/{folder.name}"))
-    for mount, path in wishes:
+            wishes.setdefault((drives[folder.drive_id], FAMILY), []).append(folder.name)
+    for (mount, parent), names in wishes.items():
         if not mount.read_only:
-            with contextlib.suppress(ApplianceError, OSError), room.opened(mount) as root:  # root says what is missing
-                os.close(make_folder(root, os.fsencode(path)))
+            with contextlib.suppress(ApplianceError, OSError), room.opened(mount) as root:
+                _make_in(root, os.fsencode(parent), names)
+
+
+def _make_in(root: int, parent: bytes, names: Iterable[str]) -> None:
+    """Folders in one; their names are durable together."""
+    place, made = make_folder(root, parent) if parent else os.dup(root), False
+    try:
+        for name in names:
+            with contextlib.suppress(OSError):
+                os.mkdir(os.fsencode(name), 0o755, dir_fd=place)
+                made = True
+        if made:
+            os.fsync(place)
+    finally:
+        os.close(place)
 
 
 def add_folder(session: Session, here: Places, name: str) -> SmbFolder:
