@@ -17,12 +17,14 @@ import statistics
 import subprocess
 import textwrap
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 from common import MB, Station, descendants, free_port, hand_over, note, pss, pss_alone, result, station, wait_for
-from ingest import fresh, server, settle
+from ingest import fresh, server
 from sqlalchemy import select
 
 from appliance import plugin
@@ -168,6 +170,7 @@ def speed(sharing: Sharing, port: int, drive: Path, work: Path, source: Path, ro
         "open": Way(everybody, "hot", ["-N"], peer),
     }
     with (
+        at_rest(running),
         server(minimal(peer, work, signed, user=user, signed=True), signed, work / "signed.log"),
         server(minimal(peer, work, everybody, user=user, signed=False), everybody, work / "open.log"),
     ):
@@ -175,11 +178,24 @@ def speed(sharing: Sharing, port: int, drive: Path, work: Path, source: Path, ro
             took: dict[str, list[tuple[float, float]]] = {"ours": [], "minimal": [], "open": []}
             for number in range(rounds):
                 files = fresh(source / str(size), count, size)
-                settle(running)
+                os.sync()
                 order = [("ours", ours), *others.items()]
                 for name, way in order if number % 2 else reversed(order):
                     took[name].append(way.both(files, drive, work))
             tell(took, size, count)
+
+
+@contextmanager
+def at_rest(running: Station) -> Iterator[None]:
+    """The station starts no work meanwhile: it would read the new files of one contestant while the next is timed."""
+    workers = [one for one in descendants(running.launcher) if "appliance.jobs.worker" in one.cmdline()]
+    for one in workers:
+        one.suspend()
+    try:
+        yield
+    finally:
+        for one in workers:
+            one.resume()
 
 
 def tell(took: dict[str, list[tuple[float, float]]], size: int, count: int) -> None:
