@@ -5,9 +5,11 @@ import os
 from datetime import timedelta
 from types import SimpleNamespace
 
+from sqlalchemy import delete
+
 from appliance.db import Database, now
 from appliance.drives import inventory, smart_history, space
-from appliance.drives.models import Drive
+from appliance.drives.models import Drive, SmartSample, SpaceSample
 from tests.browser.running_station import RunningStation
 
 
@@ -39,6 +41,20 @@ def lived_with(station: RunningStation, drive_id: int, days: int, *, knows: bool
             full = SimpleNamespace(f_blocks=size, f_bfree=size - used, f_bavail=size - used, f_frsize=4096)
             space.keep_space(session, drive, full, moment.date())  # type: ignore[arg-type]
         drive.free, drive.last_here = free, here
+    _close(db, station)
+
+
+def forgotten(station: RunningStation, drive_id: int) -> None:
+    """As if it were new again."""
+    db = Database(station.data / "everpx.db")
+    with db.writing() as session:
+        for table in (SmartSample, SpaceSample):
+            session.execute(delete(table).where(table.drive_id == drive_id))
+    _close(db, station)
+
+
+def _close(db: Database, station: RunningStation) -> None:
+    """What root wrote belongs to the station's user."""
     db.close()
     owner = station.data.stat()
     for path in station.data.glob("everpx.db*"):
