@@ -6,6 +6,7 @@ there are no findings about strangers, and what is missing is told from the moun
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,7 +18,8 @@ from appliance.drives.identity import Verdict, VerdictKind, own_ids, verdict
 from appliance.drives.inventory import Found
 from appliance.drives.models import Drive, DriveRole, DriveState, PowerState
 from appliance.drives.mounts import DriveGone, DriveMissing, Mount, NotThatDrive, hot_drives, hot_mounts, mount_for
-from appliance.drives.probing import Problem, write_problem
+from appliance.drives.probing import Problem, problem_of
+from appliance.errors import ApplianceError
 from appliance.health.models import Severity
 from appliance.health.service import Check, Finding, HealthContext, fix
 from appliance.jobs import service as jobs
@@ -99,7 +101,11 @@ def _why_away(context: HealthContext, drive: Drive) -> Iterator[Finding]:
 def writing(context: HealthContext) -> Iterator[Finding]:
     """HOT drives that take no files any more, found by writing one."""
     for mount in hot_mounts(context.session, context.places):
-        problem = Problem(N_("the drive is write-protected")) if mount.read_only else write_problem(mount.path)
+        problem = (
+            Problem(N_("the drive is write-protected"))
+            if mount.read_only
+            else problem_of(context.places, mount, partial(_is_asleep, context, mount))
+        )
         if problem is None or _is_dirty(context, mount) or _vanished(mount):
             continue
         if problem.full:
@@ -122,6 +128,17 @@ def writing(context: HealthContext) -> Iterator[Finding]:
             fix_arguments={"device": mount.device},
             guide="replace",
         )
+
+
+def _is_asleep(context: HealthContext, mount: Mount) -> bool:
+    """Asked right now, and without waking it; only of a drive that has ever told anything of itself."""
+    found = context.inventory.by_device(mount.device) if context.inventory else None
+    if found is None or not found.health_details.get("known"):
+        return False
+    try:
+        return bool(context.broker("drives.smart", {"disk": found.disk})["asleep"])
+    except ApplianceError:
+        return False
 
 
 def _vanished(mount: Mount) -> bool:

@@ -9,13 +9,19 @@ from sqlalchemy.orm import Session
 from appliance.db import now
 from appliance.drives.models import Drive, SpaceSample
 from appliance.drives.mounts import DriveGone, DriveMissing, NotThatDrive, mount_for
-from appliance.drives.service import every
+from appliance.drives.service import every, overview
 from appliance.places import Places
 
 
 def sample_space(session: Session, places: Places) -> None:
-    """Note how full each drive in use is, once a day; later on the same day replaces it."""
+    """Note how full each drive in use is, once a day; later on the same day replaces it.
+
+    A drive that is plugged in is here, also when nobody had anything to do with it for months.
+    """
+    here = {drive.id for drive, found in overview(session, places).drives if found is not None}
     for drive in every(session):
+        if drive.id in here:
+            drive.last_here = now()
         try:
             mount = mount_for(places, drive)
             space = os.statvfs(mount.path)

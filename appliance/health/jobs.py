@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 from appliance import plugin
-from appliance.drives import inventory, smart_history
+from appliance.drives import inventory, probing, smart_history
 from appliance.drives.space import sample_space
 from appliance.errors import ApplianceError
 from appliance.health import service
@@ -18,6 +18,7 @@ def check(progress: Progress) -> None:
     progress.step(N_("Looking at everything"))
     with suppress(ApplianceError):  # a root that is silent is a finding of its own
         inventory.refresh(progress.places, progress.broker, ask_again=True)
+        probing.ask_anew(progress.places)
         with progress.db.writing() as session:
             smart_history.sample_all(session, progress.places)
             sample_space(session, progress.places)

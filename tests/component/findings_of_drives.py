@@ -13,7 +13,6 @@ from appliance.drives.identity import station_id
 from appliance.drives.marker import MARKER
 from appliance.drives.models import Drive, SmartSample
 from tests.component.finding_bed import FindingBed, finding
-from tests.component.findings_of_copies import copy
 
 
 @finding("drive_missing")
@@ -188,7 +187,6 @@ def not_here_for_long(bed: FindingBed) -> Iterator[None]:
     yield
     bed.loops.plug("green")
     bed.station.settle()
-    copy(bed)
     yield
 
 
