@@ -38,7 +38,9 @@ def write(session: Session, places: Places, user: User, moment: datetime) -> Tex
             parts.append(Part(lines, Message(N_("Your drives"))))
         if lines := tuple(_open(session)):
             parts.append(Part(lines, Message(N_("What needs you"))))
-    return Text(Message(N_("The monthly letter from your station")), tuple(parts))
+    first = parts[0].lines[0]
+    subject = Message(N_("Monthly letter: {first}"), {"first": first})
+    return Text(subject if state.total else Message(N_("The monthly letter from your station")), tuple(parts))
 
 
 def counted(one: str, many: str, count: int, **fields: object) -> Message:
@@ -115,7 +117,9 @@ def _age(drive: Drive, hours: int | None, moment: datetime) -> Message:
         return Message(N_("{tag} ({drive}) is {years} years old."), fields | {"years": days // 365})
     if days >= 60:
         return Message(N_("{tag} ({drive}) is {months} months old."), fields | {"months": days // 30})
-    return Message(N_("{tag} ({drive}) is new here, since {days} days."), fields | {"days": days})
+    if days >= 2:
+        return Message(N_("{tag} ({drive}) is new: it came {days} days ago."), fields | {"days": days})
+    return Message(N_("{tag} ({drive}) is new."), fields)
 
 
 def _proof(session: Session, drive: Drive, moment: datetime) -> Iterator[Message]:

@@ -9,17 +9,18 @@ from flask_babel import gettext
 
 from appliance.errors import ApplianceError
 from appliance.words import N_
-from console.access import admin_only, by
+from console.access import admin_only, by, me
 from console.shell import done, problems_of, show
 from console.station import station
-from plugins.notify import heartbeat, whole_station
+from plugins.notify import heartbeat, service, whole_station
+from plugins.notify.providers import PROVIDERS
 
 SECURITY = {
-    "starttls": N_("Encrypted after a first word (STARTTLS, usually port 587)"),
-    "tls": N_("Encrypted from the start (TLS, usually port 465)"),
-    "plain": N_("Not encrypted: only inside your home, without a password"),
+    "tls": N_("From the start (port 465)"),
+    "starttls": N_("STARTTLS (port 587)"),
+    "plain": N_("None: only inside your home"),
 }
-FIRST = {"port": "587", "security": "starttls", "sender_name": "Everpx"}
+FIRST = {"port": "465", "security": "tls", "sender_name": "Everpx"}
 
 
 def add_to(blueprint: Blueprint) -> None:
@@ -36,14 +37,17 @@ def page() -> ResponseReturnValue:
 
 
 def _page(typed: Mapping[str, str], problems: dict[str, str], status: int) -> ResponseReturnValue:
-    here = station()
+    here, provider = station(), PROVIDERS.get(request.args.get("provider", ""))
     with here.db.reading() as session:
+        mine = next((row for row in service.channels(session, me().id) if row.kind == "mail"), None)
         row, server = whole_station.station_row(session), whole_station.mail_server(session, here.places)
         why = heartbeat.not_well(session)
     mail: dict[str, Any] = dict(FIRST)
     if server is not None:
         names = ("host", "port", "security", "user", "sender", "sender_name", "certificate")
         mail = {name: str(getattr(server, name)) for name in names}
+    if provider is not None:
+        mail |= {"host": provider.host, "port": str(provider.port), "security": provider.security}
     return show(
         "notify/station.html",
         "forms",
@@ -57,6 +61,9 @@ def _page(typed: Mapping[str, str], problems: dict[str, str], status: int) -> Re
         security=SECURITY,
         problems=problems,
         why=why,
+        mine=mine,
+        provider=provider,
+        providers=PROVIDERS,
     )
 
 

@@ -17,6 +17,7 @@ from appliance.words import N_, Message
 from console.access import by, me, signed_in
 from console.shell import done, not_done, problems_of, show
 from console.station import station
+from console.translate import language
 from plugins.notify import letter as letters
 from plugins.notify import outbox, service, station_pages, ways, whole_station
 from plugins.notify.calendar import LOCK
@@ -26,9 +27,9 @@ from plugins.notify.texts import Text
 blueprint = Blueprint("notify", __name__, template_folder="templates")
 station_pages.add_to(blueprint)
 LEAST = {
-    Severity.DANGER: N_("Only when memories are at risk"),
-    Severity.WARNING: N_("When something needs me"),
-    Severity.NOTICE: N_("Everything that is worth knowing"),
+    Severity.DANGER: (N_("Only when memories are at risk"), N_("A drive fails, or photos could be lost.")),
+    Severity.WARNING: (N_("When something needs me"), N_("Also when a copy is overdue or a drive is nearly full.")),
+    Severity.NOTICE: (N_("Everything that is worth knowing"), N_("Also what can wait.")),
 }
 
 
@@ -47,7 +48,7 @@ def _page(typed: Mapping[str, str], problems: dict[str, str], status: int) -> Re
         mail_missing = not (whole_station.station_row(session) and whole_station.station_row(session).mail_shown)  # type: ignore[union-attr]
         context: dict[str, Any] = {
             "channels": [(row, _state(session, row, sent)) for row in rows],
-            "sent": [(delivery, Text.from_json(delivery.content).subject) for delivery in sent],
+            "sent": [(delivery, Text.from_json(delivery.content)) for delivery in sent],
         }
     return show(
         "notify/page.html",
@@ -130,7 +131,7 @@ def _save(way: ways.Way, row: NotifyChannel | None) -> ResponseReturnValue:
     form = {name: text for name, text in request.form.to_dict().items() if text}
     try:
         with station().db.writing() as session:
-            kept = service.save(session, station().places, by(), me(), way, form, row.id if row else None)
+            kept = service.save(session, station().places, by(), me(), way, form, row.id if row else None, language())
             service.test(session, me(), kept.id)
     except ApplianceError as error:
         shown = {name: text for name, text in form.items() if name not in {f.name for f in way.fields if f.secret}}
@@ -178,6 +179,15 @@ def remove(channel_id: int) -> ResponseReturnValue:
     return done(gettext("Removed. Nothing more is sent there."), "notify.page")
 
 
+@blueprint.post("/deliveries/<int:delivery_id>/again")
+@signed_in
+def again(delivery_id: int) -> ResponseReturnValue:
+    """Send once more what did not arrive."""
+    with station().db.writing() as session:
+        service.again(session, me(), delivery_id)
+    return done(gettext("It is tried again now."), "notify.page")
+
+
 @blueprint.get("/letter")
 @signed_in
 def letter() -> ResponseReturnValue:
@@ -191,7 +201,7 @@ def letter() -> ResponseReturnValue:
         if plan
         else Message(N_("Every month on day {day} at {time}"), {"day": 1, "time": "08:30"})
     )
-    return show("notify/letter.html", "", text=text, wanted=wanted, words=words)
+    return show("notify/letter.html", "", text=text, wanted=wanted, words=words, plan=plan)
 
 
 @blueprint.post("/letter")

@@ -80,7 +80,7 @@ WAYS = {
         Way(
             "webhook",
             N_("Webhook (for programs)"),
-            N_("Sends signed JSON to an address of yours: home automation, a script. This plugin’s README says how."),
+            N_("Sends signed JSON to an address of yours: home automation, a script."),
             "link",
             (
                 Field("address", N_("Address"), secret=True, example="https://home.example.org/hook"),

@@ -43,9 +43,9 @@ def mail_server(session: Session, places: Places) -> "Server | None":
 
 
 def save_mail(session: Session, places: Places, by: By, form: Mapping[str, str]) -> None:
-    """The station's mail server; an empty host removes it.  Raises Invalid with every problem."""
+    """The station's mail server; ``stop`` removes it.  Raises Invalid with every problem."""
     row = _row(session)
-    if not form.get("host", "").strip():
+    if "stop" in form:
         row.mail, row.mail_shown = None, ""
         service.note(session, by, N_("The station has no mail server any more."))
         return
@@ -62,7 +62,8 @@ def _server(form: Mapping[str, str], before: "Server | None") -> "Server":
 
     typed = {name: form.get(name, "").strip() for name in ("host", "port", "security", "user", "sender", "sender_name")}
     problems: dict[str, Message | str] = {}
-    if not typed["host"].isprintable() or any(c in typed["host"] for c in " /@") or len(typed["host"]) > 253:
+    host = typed["host"]
+    if not host or not host.isprintable() or any(c in host for c in " /@") or len(host) > 253:
         problems["host"] = N_("Write a name like mail.example.org.")
     if not (typed["port"].isascii() and typed["port"].isdigit() and 0 < int(typed["port"][:6]) < 65536):
         problems["port"] = N_("A port is a number from 1 to 65535.")

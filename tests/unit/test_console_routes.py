@@ -177,11 +177,12 @@ GET    /plugins/notify/channels/<int:channel_id>                in   404  404  4
 POST   /plugins/notify/channels/<int:channel_id>                in   404  404  404  400
 POST   /plugins/notify/channels/<int:channel_id>/remove         in   404  404  404  400
 POST   /plugins/notify/channels/<int:channel_id>/test           in   303  303  303  400
+POST   /plugins/notify/deliveries/<int:delivery_id>/again       in   404  404  404  400
 GET    /plugins/notify/letter                                   in   200  200  200  200
 POST   /plugins/notify/letter                                   in   303  303  303  400
 POST   /plugins/notify/rules                                    in   422  422  422  400
 GET    /plugins/notify/station                                  in   403  403  200  200
-POST   /plugins/notify/station/mail                             in   403  403  303  400
+POST   /plugins/notify/station/mail                             in   403  403  422  400
 POST   /plugins/notify/station/signal                           in   403  403  422  400
 GET    /plugins/smart_plugs/                                    in   403  403  200  200
 GET    /plugins/smart_plugs/<int:plug_id>                       in   403  403  404  404
