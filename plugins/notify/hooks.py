@@ -19,6 +19,14 @@ def console_blueprint() -> Any:
 
 
 @hookimpl
+def api_room() -> Any:
+    """The same by REST."""
+    from plugins.notify.api import room
+
+    return room
+
+
+@hookimpl
 def job_modules() -> Iterable[str]:
     """Sending, and the letter."""
     return ["plugins.notify.jobs"]
