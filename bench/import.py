@@ -133,9 +133,10 @@ def children_cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def decodes(process: psutil.Process) -> bool:
-    """Whether it is the previews' closed process, or a child of it."""
-    return any("preview_worker" in word for word in process.cmdline())
+def is_fork(process: psutil.Process) -> bool:
+    """Whether it runs what its parent runs."""
+    parent = process.parent()
+    return parent is not None and parent.cmdline() == process.cmdline()
 
 
 class Cpu(threading.Thread):
@@ -152,9 +153,9 @@ class Cpu(threading.Thread):
                 with contextlib.suppress(psutil.Error):
                     times = process.cpu_times()
                     own = times.user + times.system
-                    if decodes(process):  # its children, one for each picture, are counted when they have ended
-                        if (parent := process.parent()) and decodes(parent):
-                            continue
+                    if is_fork(process):  # one for each picture, counted by its parent when it has ended
+                        continue
+                    if any("preview_worker" in word for word in process.cmdline()):
                         own += times.children_user + times.children_system
                     self.spent[process.pid] = max(own, self.spent.get(process.pid, 0.0))
 
