@@ -1,20 +1,36 @@
 """What must not happen: a key in the log, a message that holds up the others, one that goes where it may not."""
 
 import logging
+import os
+import shutil
+import socket
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
-from appliance import sealed
+from appliance import identity, sealed
 from appliance.db import Database, now
-from appliance.people.models import User
+from appliance.jobs import service as jobs
+from appliance.jobs import worker
+from appliance.people import service as people
+from appliance.people.audit import By
+from appliance.people.models import Role, User
 from appliance.places import Places
 from plugins.notify import reach, service
-from plugins.notify.models import NotifyChannel
+from plugins.notify.models import NotifyChannel, NotifyRules
+from tests.backup_bed import Bed, check_complete
+from tests.callers import PASSWORD
 from tests.component.notify.mail_server import Post
 from tests.component.notify.steps import add, attempt, tell, use_mail
+from tests.photos import jpeg
 
 pytestmark = [
     pytest.mark.component,
@@ -123,3 +139,84 @@ def test_the_households_own_network_is_inside_although_it_is_public(
 @pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f000001", "localhost", "localhost.", "[::1]", "10.0.0.1"])
 def test_a_place_at_home_is_seen_through_every_disguise(host: str) -> None:
     assert reach.is_inside(host.strip("[]"))
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A memory card of 24 MB."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root") if "CI" not in os.environ else pytest.fail("these tests need root")
+    place = tmp_path / "card"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "card", str(place)], check=True, timeout=10)
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True, timeout=10)
+
+
+def fill(card: Path, db: Database) -> None:
+    """To the last byte."""
+    with db.engine.connect() as connection:
+        connection.exec_driver_sql("pragma wal_checkpoint(truncate)")
+    with (card / "filler").open("ab", buffering=0) as filler, suppress(OSError):
+        while True:
+            filler.write(b"x" * 4096)
+
+
+def test_a_full_card_repeats_no_message_and_loses_none(
+    small: Path, places: Places, empty_database: Path, quick_passwords: None, web_server: Any
+) -> None:
+    server, seen, handler = web_server
+    here = Places(data=small / "data", run=places.run)
+    here.data.mkdir()
+    shutil.copy(empty_database, here.database)
+    db = Database(here.database)
+    identity.create(here)
+    with db.writing() as session:
+        user = people.add(session, By(), name="Anna", password=PASSWORD, role=Role.ADMIN)
+        session.add(NotifyRules(user_id=user.id))
+    at = f"http://127.0.0.1:{server.server_port}/hook"
+    add(db, here, user, "webhook", address=at, secret="sixteen letters!")
+    tell(db, "trouble", "Trouble.")
+    fill(small, db)
+    moment = now()
+    for _ in range(3):
+        with pytest.raises(OperationalError, match="full"):
+            attempt(db, here, moment)
+    assert seen == []  # what cannot be counted is not sent
+    (small / "filler").unlink()
+
+    class Filling(handler):  # type: ignore[misc,valid-type]
+        """The card fills up while the message is under way."""
+
+        def do_POST(self) -> None:
+            fill(small, db)
+            super().do_POST()
+
+    server.RequestHandlerClass = Filling
+    with pytest.raises(OperationalError, match="full"):
+        attempt(db, here, moment)
+    assert len(seen) == 1
+    server.RequestHandlerClass = handler
+    (small / "filler").unlink()
+    assert attempt(db, here, moment) is None  # not at once: nobody knows that it arrived, but it was counted
+    assert attempt(db, here, moment + timedelta(minutes=2)) == ""
+    assert len(seen) == 2 and seen[0][2]["Everpx-Delivery"] == seen[1][2]["Everpx-Delivery"]
+    db.close()
+
+
+def test_a_server_that_hangs_holds_up_no_copy(db: Database, places: Places, anna: User, tmp_path: Path) -> None:
+    bed = Bed(db, places, tmp_path / "hot", tmp_path / "cold")
+    bed.write("Anna/Photos/1.jpg", jpeg(1))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        use_mail(db, places, silent.getsockname()[1])
+        add(db, places, anna, "mail", address="anna@example.org")
+        tell(db, "trouble", "Trouble.")
+        with db.reading() as session:
+            job_id = next(job.id for job in jobs.active(session) if job.kind == "notify.send")
+        sender = subprocess.Popen([sys.executable, "-m", "appliance.jobs.runner", str(job_id)])
+        with silent.accept()[0]:  # it is connected, and waits for a word
+            assert bed.run()["copied"] == 1
+            assert sender.poll() is None and worker.lane_of("notify.send") != worker.lane_of("backup.run")
+        sender.terminate()
+        sender.wait(30)
+    check_complete(bed)
