@@ -19,7 +19,7 @@ DRIVERS = {
 SYSTEMS = "sha256_generic crc32c_generic dm-mod dm-verity erofs ext4 overlay vfat nls_cp437 nls_ascii"
 DYNAMIC = "usr/sbin/dmsetup"
 PROGRAMS = ("usr/bin/busybox", DYNAMIC)
-MADE = ("dev", "proc", "root", "run", "sys")  # empty, for what is mounted there
+MADE = ("above", "dev", "proc", "root", "run", "sys")  # empty, for what is mounted there
 
 
 def drivers(arch: Arch) -> list[str]:

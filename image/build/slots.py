@@ -37,7 +37,7 @@ class Moment:
 def root_slot(tree: Path, image: Path, salt: str, moment: Moment, tools: Tools) -> Verity:
     """Pack a tree, and put behind it what proves each of its blocks."""
     image.unlink(missing_ok=True)
-    words = ["mkfs.erofs", "--quiet", "-zzstd,level=12", "-C65536", "-Efragments,dedupe,ztailpacking", "-x-1"]
+    words = ["mkfs.erofs", "--quiet", "-zzstd,level=6", "-C65536", "-x-1"]
     tools.run([*words, f"-T{moment.epoch}", f"-U{ROOT_UUID}", image, tree], env=moment.env)
     size = rounded(image.stat().st_size, BLOCK)
     os.truncate(image, size)

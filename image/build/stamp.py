@@ -52,6 +52,7 @@ def stamp(built: Built, out: Path, *, raw: bool = False) -> Station:
     station = made(now)
     image = out / f"{station.station_id}.img{'' if raw else '.gz'}"
     unfinished = image.with_name(f".{image.name}")
+    unfinished.touch(0o600)  # it will hold the station's secrets
     with tempfile.TemporaryDirectory(prefix="stamp-", dir=out) as folder:
         data = Path(folder) / "data.img"
         data_partition(station, data, Path(folder) / "files", built.data.size // MIB)
@@ -64,7 +65,6 @@ def stamp(built: Built, out: Path, *, raw: bool = False) -> Station:
                 for part in (built.folder / "disk.img.gz", data.with_suffix(".gz")):
                     with part.open("rb") as content:
                         shutil.copyfileobj(content, whole, MIB)
-        unfinished.chmod(0o600)  # it holds the station's secrets
     written(station.station_id, station.claim_code, out / f"{station.station_id}-label")
     _note(out / RECORD, station, built, image, now)
     unfinished.rename(image)

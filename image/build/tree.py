@@ -22,6 +22,7 @@ NOT_KEPT = (
     "var/lib/systemd/*", "etc/*-", "etc/machine-id", "etc/hostname", "etc/resolv.conf", "etc/apt", "etc/fstab",
     "etc/ssl/private/ssl-cert-snakeoil.key", "etc/ssh", "boot/*", "tmp/*", "run/*",
 )  # fmt: skip
+SPOKEN = {"root", "en", "zh"}  # how the console's languages write dates and numbers
 OPEN = "u=rwX,go=rX"  # whatever this checkout's files may have
 MADE = ("boot/selector", "data", "var/log", "var/cache", "var/lib/systemd", "var/lib/everpx")
 PYTHON_FOLDERS = (f"usr/lib/python{PYTHON}", "usr/lib/python3/dist-packages", HOME)
@@ -66,6 +67,9 @@ def _appliance(tree: Path, wheels: Path) -> None:
     shutil.copytree(wheels / "site-packages", site)
     for name in CODE:
         shutil.copytree(APP / name, site / name, ignore=shutil.ignore_patterns("__pycache__", "*.po"))
+    for spoken in (site / "babel/locale-data").glob("*.dat"):
+        if spoken.stem.partition("_")[0] not in SPOKEN:
+            spoken.unlink()
     run(["chmod", "-R", OPEN, home])
     (home / "bin").mkdir()
     (home / "bin/python").symlink_to("/usr/bin/python3")
@@ -79,6 +83,7 @@ def _settle(tree: Path, tools: Tools) -> None:
     """What packages would have done when they were set up, with this machine's processor."""
     tools.run(["systemd-sysusers", f"--root={tree}"])
     tools.run(["systemd-hwdb", "--usr", f"--root={tree}", "update"])
+    _remove(tree / "usr/lib/udev/hwdb.d")  # is in what was just made
     tools.run(["systemctl", f"--root={tree}", "preset-all"])
     tools.run(["systemctl", f"--root={tree}", "set-default", "multi-user.target"])
     folders = [tree / name for name in PYTHON_FOLDERS]

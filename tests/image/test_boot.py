@@ -1,5 +1,6 @@
 """The image starts on a machine with EFI firmware, and whoever has the label becomes its owner."""
 
+import os
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -12,6 +13,7 @@ from image.build.station import Station
 from tests.browsers import TOKEN
 from tests.image.machine import Machine, visitor
 
+ROOM = 2**29
 pytestmark = [pytest.mark.image, pytest.mark.timeout(1800)]
 
 
@@ -19,9 +21,11 @@ def test_a_flashed_disk_starts_and_its_claim_code_makes_an_owner(
     stamped: tuple[Station, Path], plug_in: Callable[[Path], Machine]
 ) -> None:
     station, disk = stamped
+    os.truncate(disk, disk.stat().st_size + ROOM)  # a card is larger than the image
     machine = plug_in(disk)
     loader = machine.marker(r"EVERPX-GRUB slot=A trial=0")
     first = machine.marker(r"EVERPX-INIT slot=A trial=0 root=/dev/vda5 data=/dev/vda7")
+    machine.marker(r"EVERPX-INIT data grown to (\d+) sectors", 60)
     console = machine.answers("/wizard")
     print(f"loader {loader:.0f} s, slot {first:.0f} s, console {console:.0f} s")
     assert "cannot go on" not in machine.said() and "EVERPX-INIT no " not in machine.said()
