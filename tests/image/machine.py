@@ -63,7 +63,8 @@ class Machine:
             ),
             *("-device", "virtio-rng-pci", "-device", "qemu-xhci,id=usb"),
         ]
-        process = subprocess.Popen(words, stdout=log.with_suffix(".qemu").open("wb"), stderr=subprocess.STDOUT)
+        with log.with_suffix(".qemu").open("wb") as out:
+            process = subprocess.Popen(words, stdout=out, stderr=subprocess.STDOUT)
         return cls(disk, log, port, process, time.monotonic())
 
     @property
