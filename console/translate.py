@@ -7,6 +7,7 @@ from flask_babel import Babel, format_date, format_time, gettext, lazy_gettext, 
 from flask_login import current_user
 
 from appliance.db import now
+from appliance.library.geography import countries
 from appliance.words import Message
 from console.locale_data import LANGUAGES
 from console.station import station
@@ -30,9 +31,14 @@ def install(app: Flask) -> None:
     Babel(app, locale_selector=language, timezone_selector=time_zone)
     app.jinja_env.add_extension("jinja2.ext.i18n")
     app.jinja_env.filters.update(
-        colour_name=colour_name, say=say, size=size, ago=ago, moment=moment, day=day, duration=duration
+        colour_name=colour_name, say=say, size=size, ago=ago, moment=moment, day=day, duration=duration, country=country
     )
     app.jinja_env.globals.update(LANGUAGES=LANGUAGES, language=language, colour_words=COLOUR_WORDS)
+
+
+def country(name: str) -> str:
+    """A country as the reader calls it."""
+    return countries.shown(name, language())
 
 
 def language() -> str:

@@ -17,7 +17,8 @@ def people() -> None:
     """The family."""
 
 
-def _named(session: Session, name: str) -> User:
+def named(session: Session, name: str) -> User:
+    """Somebody by their name.  Raises NotFound."""
     user = sign_ins.find(session, name)
     if user is None:
         raise NotFound(what="person")
@@ -69,7 +70,7 @@ def password(here: Here, *, name: str, password_stdin: bool) -> Said:
     """Give a person a new password; every browser of theirs is signed out."""
     new = _password(password_stdin)
     with here.db.writing() as session:
-        user = _named(session, name)
+        user = named(session, name)
         service.reset_password(session, BY, user, new)
         return Said(_data(user), [f"{user.name} got a new password."])
 
@@ -80,7 +81,7 @@ def password(here: Here, *, name: str, password_stdin: bool) -> Said:
 def disable(here: Here, *, name: str) -> Said:
     """Let a person sign in no longer; nothing else changes."""
     with here.db.writing() as session:
-        user = _named(session, name)
+        user = named(session, name)
         service.disable(session, BY, user)
         return Said(_data(user), [f"{user.name} can no longer sign in."])
 
@@ -91,7 +92,7 @@ def disable(here: Here, *, name: str) -> Said:
 def enable(here: Here, *, name: str) -> Said:
     """Let a person sign in again."""
     with here.db.writing() as session:
-        user = _named(session, name)
+        user = named(session, name)
         service.enable(session, BY, user)
         return Said(_data(user), [f"{user.name} can sign in again."])
 
@@ -104,8 +105,8 @@ def enable(here: Here, *, name: str) -> Said:
 def remove(here: Here, *, name: str, fate: str, heir: str) -> Said:
     """End a person's account; no file is deleted."""
     with here.db.writing() as session:
-        user = _named(session, name)
-        job = service.remove(session, BY, user, service.Fate(fate), _named(session, heir) if heir else None)
+        user = named(session, name)
+        job = service.remove(session, BY, user, service.Fate(fate), named(session, heir) if heir else None)
         lines = [f"{user.name} was removed."] + ([f"job {job.id}: {job.title}"] if job else [])
         return Said(_data(user) | {"job": job_data(job) if job else None}, lines)
 
@@ -116,7 +117,7 @@ def remove(here: Here, *, name: str, fate: str, heir: str) -> Said:
 def signed_in(here: Here, *, name: str) -> Said:
     """Where a person is signed in."""
     with here.db.reading() as session:
-        found = sign_ins.listing(session, _named(session, name).id)
+        found = sign_ins.listing(session, named(session, name).id)
     data = [{"id": s.id, "browser": s.browser, "address": s.address, "last_seen": s.last_seen} for s in found]
     return Said(data, table((s.id, s.browser, s.address, moment(s.last_seen)) for s in found))
 
@@ -127,5 +128,5 @@ def signed_in(here: Here, *, name: str) -> Said:
 def sign_out(here: Here, *, name: str) -> Said:
     """Sign a person out everywhere."""
     with here.db.writing() as session:
-        count = sign_ins.revoke_others(session, BY, _named(session, name))
+        count = sign_ins.revoke_others(session, BY, named(session, name))
     return Said({"ended": count}, [f"{count} sign-ins were ended."])

@@ -28,8 +28,10 @@ class Outcome:
     left: list[str] = field(default_factory=list)
 
 
-def run(db: Database, user: User, things: Sequence[Place], into: Place, *, keep: bool) -> Outcome:
+def run(db: Database, user: User, things: Sequence[Place], into: Place, *, keep: bool, at_once: bool = True) -> Outcome:
     """Bring files and folders of one drive into a folder; ``keep``: the originals stay.
+
+    ``at_once``: what is small is copied here and now, by this process and as its user.
 
     Raises Invalid, IntoItself, NotFound, OutOfSpace, NotWritable, DriveGone, AlreadyRunning.
     """
@@ -43,7 +45,7 @@ def run(db: Database, user: User, things: Sequence[Place], into: Place, *, keep:
         files, size = files + counted[0], size + counted[1]
     if into.mount.read_only or (source.read_only and not keep):
         raise room.NotWritable(drive=(into.mount if into.mount.read_only else source).name)
-    if files <= AT_ONCE_FILES and size <= AT_ONCE_BYTES:
+    if at_once and files <= AT_ONCE_FILES and size <= AT_ONCE_BYTES:
         done = carrying.carry(db, Errand(user.id, source, into.mount, paths, into.path, keep), carrying.Silent())
         return Outcome([Place(into.mount, path) for path in done.places], left=done.left)
     arguments = {

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from appliance.jobs.schedule import zone
 from appliance.library import facets, visible
 from appliance.library.albums.models import Album
+from appliance.library.geography import countries
 from appliance.library.models import Media, StoredFile
 from appliance.people.models import User
 from appliance.text import LONGEST, is_unspaced, one_word, pairs, parts, plain
@@ -171,6 +172,8 @@ def _words(session: Session, asked: str, viewer: User) -> Iterator[str]:
     for number, word in enumerate(found):
         last = unfinished and number == len(found) - 1
         choices = [_run(word) if is_unspaced(word) else _beginning(session, word) if last else f'"{word}"']
+        if is_unspaced(word):
+            choices += [fact(facets.COUNTRY, one_word(name)) for name in countries.called(word)]
         choices += [fact(facets.ALBUM, album) for album, title in albums.items() if _is_in(word, title, last)]
         yield f"({' OR '.join(choices)})" if len(choices) > 1 else choices[0]
 

@@ -11,6 +11,7 @@ from appliance.library.atlas import Cluster, Square
 from console.access import me, signed_in
 from console.shell import show
 from console.station import station
+from console.translate import country
 
 WORLD = (-180.0, -84.0, 360.0, 142.0)  # left, top, width, height in degrees; no photo is lost in the Antarctic's white
 WIDER, HIGHER = 2.4, 1.2  # than a square that is looked at
@@ -65,7 +66,7 @@ def _spot(cluster: Cluster, width: float) -> dict[str, Any]:
         "count": cluster.photos,
         "href": url_for(target, area=str(cluster.square)),
         "photos": url_for(".search", area=str(cluster.square)),
-        "name": ", ".join(filter(None, (cluster.place, cluster.country))),
+        "name": ", ".join(filter(None, (cluster.place, country(cluster.country)))),
         "latitude": cluster.latitude,
         "longitude": cluster.longitude,
     }

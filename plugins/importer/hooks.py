@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from appliance.hookspecs import HomeCard, WayIn, hookimpl
+from appliance.hookspecs import Command, HomeCard, WayIn, hookimpl
 from appliance.words import N_
 
 
@@ -23,6 +23,12 @@ def api_room() -> Any:
     from plugins.importer.api import room
 
     return room
+
+
+@hookimpl
+def commands() -> Iterable[Command]:
+    """``everpx import``."""
+    return [Command("import", "plugins.importer.cli:bring", "Photos from a card, a drive or a folder.")]
 
 
 @hookimpl

