@@ -21,7 +21,13 @@ USER = "nobody"  # plays the station's own user
 GET_STATUS, SET_STATUS = 0x4C05, 0x4C04  # LOOP_GET_STATUS64, LOOP_SET_STATUS64
 OFFSET_AT = 24  # byte offset of lo_offset
 MAKE = {
-    "ext4": ["mkfs.ext4", "-q", "-F"],
+    "ext4": [
+        "mkfs.ext4",
+        "-q",
+        "-F",
+        "-E",
+        "lazy_itable_init=0,lazy_journal_init=0",
+    ],  # the kernel finishes nothing later
     "exfat": ["mkfs.exfat"],
     "btrfs": ["mkfs.btrfs", "-q", "-f"],
     "vfat": ["mkfs.vfat"],

@@ -25,6 +25,7 @@ from tests.component.health_page import HealthPage
 from tests.component.loop_drives import until
 
 pytestmark = pytest.mark.component
+QUIET_S = 6.0  # longer than between two commits of ext4's journal
 
 
 def requests(mount: Mount) -> int:
@@ -34,11 +35,14 @@ def requests(mount: Mount) -> int:
 
 
 def quiet(mount: Mount) -> int:
-    """Everything on the medium, and nothing more to come."""
-    for _ in range(2):
-        subprocess.run(["sync", "-f", str(mount.path)], check=True, timeout=60)
-        time.sleep(0.2)
-    return requests(mount)
+    """Everything on the medium, and nothing more to come: it stays the same for some seconds."""
+    subprocess.run(["sync", "-f", str(mount.path)], check=True, timeout=60)
+    counted, since, end = requests(mount), time.monotonic(), time.monotonic() + 60
+    while time.monotonic() - since < QUIET_S and time.monotonic() < end:
+        time.sleep(0.1)
+        if (found := requests(mount)) != counted:
+            counted, since = found, time.monotonic()
+    return counted
 
 
 def tick(station: Station) -> None:
