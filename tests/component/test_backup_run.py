@@ -46,6 +46,17 @@ def test_a_first_run_copies_everything_and_proves_it(bed: Bed) -> None:
     assert list((bed.cold.path / layout.INCOMING).iterdir()) == []
 
 
+def test_what_time_machine_keeps_on_hot_is_not_copied(bed: Bed) -> None:
+    """It is a copy already; not even its name is on COLD, and it is not among what could not be copied."""
+    bed.write("Anna/letter.txt", b"dear")
+    band = bed.write(f"{layout.MACS}/Anna/Mac.sparsebundle/bands/0", b"x" * 1000)
+    assert (bed.run()["copied"], bed.last_run().state) == (1, RunState.PROVEN)
+    assert files_below(bed.cold.path / bed.hot.tag, frozenset()) == {b"Anna/letter.txt": b"dear"}
+    band.unlink()
+    assert bed.run()["copied"] == 0 and bed.older() == {}
+    check_complete(bed)
+
+
 @pytest.mark.parametrize("kept", [0, 12, plan.KEPT_FILES])
 def test_a_run_does_the_same_whether_or_not_the_plan_kept_what_differs(
     bed: Bed, kept: int, monkeypatch: pytest.MonkeyPatch

@@ -15,14 +15,18 @@ from sqlalchemy import select
 from appliance.broker import services
 from appliance.broker.client import Refusal
 from appliance.drives.mounts import hot_mounts
-from appliance.jobs.models import Job
+from appliance.errors import NotFound
+from appliance.jobs import standing
+from appliance.jobs.models import Job, JobState
 from appliance.library import bin as bins
-from appliance.library.models import BinnedFile
+from appliance.library import folders
+from appliance.library.models import BinnedFile, StoredFile
 from appliance.people import service as people
 from appliance.people.audit import By
 from appliance.people.models import User
 from appliance.places import Places
 from appliance.station.processes import Supervisor
+from plugins.nfs import service as nfs
 from plugins.smb import deleted, self_test, service
 from plugins.smb.models import Level
 from plugins.smb.privileged import CHECKER
@@ -32,6 +36,7 @@ from tests.component.health_page import HealthPage
 from tests.component.samba import listens
 from tests.component.sharing import WORDS, Sharing, shared_station, short_places
 from tests.component.smb_bed import until
+from tests.photos import jpeg
 
 pytestmark = pytest.mark.component
 
@@ -253,6 +258,31 @@ def test_a_mac_has_room_up_to_its_limit(sharing: Sharing) -> None:
     assert sharing.client("Time Machine Anna", "Anna", "mkdir Mac.sparsebundle")[0] == 0
     assert (sharing.top / "Backups of Macs/Anna/Mac.sparsebundle").is_dir()
     assert "Time Machine" not in sharing.client("Anna", "Anna", "ls")[1]
+
+
+def test_a_macs_backup_is_nobodys_file(sharing: Sharing) -> None:
+    """No rows, no photos although a band may look like one, nothing under Files, in WebDAV or for NFS."""
+    with sharing.db.writing() as session:
+        service.give_room(session, sharing.user("Anna").id, 0)
+    sharing.settle()
+    band = sharing.places.run / "band"
+    band.write_bytes(jpeg(1))
+    bands = r"mkdir Mac.sparsebundle; mkdir Mac.sparsebundle\bands"
+    code, said = sharing.client("Time Machine Anna", "Anna", rf"{bands}; put {band} Mac.sparsebundle\bands\0.jpg")
+    assert code == 0, said
+    assert (sharing.top / "Backups of Macs/Anna/Mac.sparsebundle/bands/0.jpg").exists()
+    assert sharing.client("Anna", "Anna", f"put {band} real.jpg")[0] == 0
+    with sharing.db.writing() as session:
+        job = standing.start_index_now(session)
+    assert sharing.station.run(job).state is JobState.DONE
+    with sharing.db.reading() as session:
+        assert session.scalars(select(StoredFile.name)).all() == [b"real.jpg"]
+        mounts = hot_mounts(session, sharing.places)
+        assert {place.path for place in folders.starts(sharing.user("Anna"), mounts)} == {b"Anna", b"Family"}
+        assert {room.folder for room in nfs.rooms(session, sharing.places)} >= {"Anna", "Family"}
+        assert "Backups of Macs" not in {room.folder for room in nfs.rooms(session, sharing.places)}
+    with pytest.raises(NotFound):
+        folders.reached(sharing.user("Anna"), mounts, "HOT-1", b"Backups of Macs/Anna")
 
 
 @pytest.mark.parametrize(
