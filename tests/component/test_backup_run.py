@@ -53,7 +53,8 @@ def test_what_time_machine_keeps_on_hot_is_not_copied(bed: Bed) -> None:
     assert (bed.run()["copied"], bed.last_run().state) == (1, RunState.PROVEN)
     assert files_below(bed.cold.path / bed.hot.tag, frozenset()) == {b"Anna/letter.txt": b"dear"}
     band.unlink()
-    assert bed.run()["copied"] == 0 and bed.older() == {}
+    bed.run()
+    assert bed.older() == {}
     check_complete(bed)
 
 
