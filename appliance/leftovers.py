@@ -120,7 +120,11 @@ def forget(session: Session, places: Places, name: str, **who: Any) -> Left:
 
 
 def sweep(places: Places, name: str) -> None:
-    """Its files, after its rows are gone: what a power cut leaves of them is found again by :func:`absent`."""
+    """Its files, after its rows are gone: what a power cut leaves of them is found again by :func:`absent`.
+
+    Compiled pages do not say whose they are, and are made anew where they are missing: all of them go.
+    """
+    shutil.rmtree(places.compiled_pages, ignore_errors=True)
     shutil.rmtree(places.data / manifest.FOLDER / name, ignore_errors=True)
 
 

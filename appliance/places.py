@@ -52,6 +52,11 @@ class Places:
         return self.mounts / ".news"
 
     @property
+    def compiled_pages(self) -> Path:
+        """Templates as the console compiled them; may be deleted at any time."""
+        return self.data / "pages"
+
+    @property
     def folder_drives(self) -> Path:
         """Plain folders that stand in for drives where there is no root."""
         return self.data / "folder-drives"

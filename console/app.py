@@ -47,7 +47,7 @@ def create_app(here: Places | None = None, broker: Broker | None = None) -> Flas
     """Build the console of the station at ``here`` (default: from the environment)."""
     here = here or places()
     app = Flask("console", static_folder="static", template_folder="templates")
-    app.jinja_options = {"bytecode_cache": KeptPages(here.data / "pages")}
+    app.jinja_options = {"bytecode_cache": KeptPages(here.compiled_pages)}
     secure = os.environ.get("EVERPX_HTTPS") == "1"
     app.url_map.converters["int"] = RowNumber
     app.config.update(

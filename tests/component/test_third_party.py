@@ -117,8 +117,11 @@ class House:
             }
 
     def files(self) -> set[str]:
-        """What the station keeps, by name."""
-        return {str(path.relative_to(self.data)) for path in self.data.rglob("*") if "lamp" in str(path)}
+        """What the station keeps that has the plugin's name, or has it inside; not the log, the rows, the drives."""
+        aside = ("log", "everpx.db", "loop-drives")
+        kept = [path for path in self.data.rglob("*") if not str(path.relative_to(self.data)).startswith(aside)]
+        named = {str(path.relative_to(self.data)) for path in kept if "lamp" in str(path)}
+        return named | {str(path) for path in kept if path.is_file() and b"everpx_lamp" in path.read_bytes()}
 
 
 def of_lamp(dump: dict[str, list[str]]) -> dict[str, int]:
@@ -182,6 +185,7 @@ def test_a_plugin_from_elsewhere_does_all_that_ours_do_and_is_removed_without_a_
         house.restart_console()
         assert anna.get("/plugins/lamp/")[0] == 404
     there = of_lamp(house.dump())
+    assert house.files()
 
     elsewhere.pip("uninstall", "--yes", "everpx-lamp")
     assert not package.exists() and not list(elsewhere.site.glob("*lamp*"))
@@ -191,6 +195,7 @@ def test_a_plugin_from_elsewhere_does_all_that_ours_do_and_is_removed_without_a_
         now = of_lamp(house.dump())
         assert {name: now[name] for name in ("plugin", "schedule", "drive")} == {"plugin": 1, "schedule": 1, "drive": 1}
         assert there["job"] <= now["job"]  # nothing went by itself: the package may be back tomorrow
+        assert any("pages" in name for name in house.files()) and "plugins/lamp/relay.json" in house.files()
         status, page = anna.post("/system/plugins/lamp/forget")
         assert status == 200 and "What lamp left was removed." in page and 'id="left-lamp"' not in page
         assert anna.post("/system/plugins/lamp/forget")[0] == 404

@@ -89,7 +89,10 @@ def test_what_one_left_goes_when_an_admin_says_so_and_nothing_else(db: Database,
     assert len(list(left.lines())) == 6
     with db.writing() as session:
         leftovers.forget(session, places, "lamp")
+    places.compiled_pages.mkdir()
+    (places.compiled_pages / "page").write_bytes(b"everpx_lamp")
     leftovers.sweep(places, "lamp")
+    assert not places.compiled_pages.exists()
     assert count(db) == before | {"drive": 2}
     with db.reading() as session:
         drivers = {one.name: one.power_driver for one in session.scalars(select(Drive))}
