@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from appliance import leftovers, plugin
+from appliance.health.guides import GUIDES, Guide
 from appliance.health.models import Severity
 from appliance.health.service import Check, Finding, HealthContext
 from appliance.words import N_, Message
@@ -22,6 +23,7 @@ def gone(context: HealthContext) -> Iterable[Finding]:
                     "System, Plugins, what it left can be removed."
                 )
             ),
+            guide="plugin_gone",
         )
 
 
@@ -44,8 +46,29 @@ def without_root(context: HealthContext) -> Iterable[Finding]:
                         "can change: install the plugin again as root, then restart the station."
                     )
                 ),
+                guide="plugin_root",
             )
 
+
+GUIDES["plugin_gone"] = Guide(
+    N_("A plugin that is no longer installed"),
+    (
+        N_("If it should come back: install its package again, as root, and restart the station."),
+        N_("If it should stay away: open Plugins and choose “Remove what it left”."),
+    ),
+    page="/system/plugins",
+    opens=N_("Open Plugins"),
+)
+GUIDES["plugin_root"] = Guide(
+    N_("Let a plugin do what needs root"),
+    (
+        N_("Open Plugins and read what keeps root from it."),
+        N_("Install its package again, as root, into the station’s own environment."),
+        N_("Restart the station."),
+    ),
+    page="/system/plugins",
+    opens=N_("Open Plugins"),
+)
 
 CHECKS = [
     Check("station.plugins_gone", gone, N_("Plugins that were removed")),
