@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.component import findings_of_copies, findings_of_drives, findings_of_station  # noqa: F401 - their rows
+from tests.component import (  # noqa: F401 - their rows
+    findings_of_copies,
+    findings_of_drives,
+    findings_of_station,
+    findings_of_strangers,
+)
 from tests.component.finding_bed import ROWS, FindingBed
 
 pytestmark = pytest.mark.component

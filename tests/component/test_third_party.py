@@ -147,7 +147,6 @@ def lights(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     return folder / "ACT" / "brightness"
 
 
-@pytest.mark.finding("plugin_gone", "plugin_without_root", "switch_lost")
 def test_a_plugin_from_elsewhere_does_all_that_ours_do_and_is_removed_without_a_trace(
     elsewhere: Environment,
     lights: Path,
