@@ -34,6 +34,15 @@ from appliance.words import Message
 BUSY_TIMEOUT_S = 30
 
 
+#: What SQLite says when the disk below it is the trouble, and not what was asked.
+OF_THE_DISK = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_READONLY")
+
+
+def is_the_disk(error: BaseException) -> bool:
+    """The database's disk is full, failing, or busy for long: nobody's mistake, and over when the cause is."""
+    return getattr(getattr(error, "orig", None), "sqlite_errorname", "").startswith(OF_THE_DISK)
+
+
 class Base(DeclarativeBase):
     """Parent of every table; constraint names follow one convention so that Alembic can change them."""
 

@@ -21,7 +21,7 @@ from sqlalchemy import JSON
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from appliance import hookspecs
-from appliance.db import Base, Database, ShortText
+from appliance.db import Base, Database, ShortText, is_the_disk
 from appliance.errors import ApplianceError, Invalid, NotFound
 from appliance.manifest import FOLDER, Manifest
 from appliance.manifest import found as found
@@ -124,14 +124,14 @@ def call_named(hook: str, **arguments: Any) -> list[tuple[str, Any]]:
             _loaded.failures[name] = 0
         except (Exception, SystemExit) as error:
             log.exception("plugin %s failed in %s", name, hook)
-            failed(name, f"{hook}: {type(error).__name__}: {error}")
+            failed(name, f"{hook}: {type(error).__name__}: {error}", counts=not is_the_disk(error))
     return answers
 
 
-def failed(name: str, why: str) -> None:
-    """Note that a plugin failed: an admin sees it, and after three in a row the plugin rests."""
+def failed(name: str, why: str, counts: bool = True) -> None:
+    """Note that a plugin failed: an admin sees it, and after three that count in a row the plugin rests."""
     if _loaded is not None:
-        _loaded.failures[name] = _loaded.failures.get(name, 0) + 1
+        _loaded.failures[name] = _loaded.failures.get(name, 0) + counts
         _loaded.report(name, why)
 
 

@@ -17,7 +17,7 @@ import pluggy
 import psutil
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 import console
 import plugins
@@ -232,6 +232,26 @@ def _with_parameters(body: Callable[..., Any], names: list[str]) -> Callable[...
     exec(f"def implementation({', '.join(names)}): return body({', '.join(names)})", scope)
     made: Callable[..., Any] = scope["implementation"]  # type: ignore[assignment]
     return made
+
+
+def test_a_full_disk_does_not_send_a_plugin_to_rest(db: Database) -> None:
+    writes = ModuleType("writes")
+
+    @hookimpl
+    def before_backup(session: Any) -> None:
+        session.execute(text("create table big as select zeroblob(20000000)"))
+
+    writes.before_backup = before_backup  # type: ignore[attr-defined]
+    loaded_with(db, writes=writes)
+    with db.writing() as session:
+        pages = session.scalar(text("pragma page_count"))
+        session.execute(text(f"pragma max_page_count = {pages + 100}"))
+        for _ in range(plugin.REST_AFTER + 1):
+            plugin.call("before_backup", session=session)
+        assert plugin._loaded is not None and plugin._loaded.failures["writes"] == 0
+        session.execute(text("pragma max_page_count = 1000000"))
+        plugin.call("before_backup", session=session)
+        assert session.scalar(text("select count(*) from big")) == 1
 
 
 def test_a_plugin_that_fails_in_a_transaction_takes_nothing_of_the_callers_with_it(db: Database) -> None:
