@@ -8,7 +8,7 @@ mkdir -p "$(dirname "$results")"
 [ "$(id -u)" = 0 ] || { echo "Benchmarks mount drives: run this as root." >&2; exit 1; }
 PYTHONPATH="$here"
 export PYTHONPATH
-for bench in idle library search ingest watch import webdav smb backup offline_album zip; do
+for bench in idle idle_plugins library search ingest watch import webdav smb backup offline_album zip; do
     echo "== $bench" >&2
     .venv/bin/python "bench/$bench.py" | tee -a "$results"
 done

@@ -72,16 +72,17 @@ def _free_port() -> int:
         return port
 
 
-def start_station() -> RunningStation:
-    """A new station on a free port; its data lies where its own user can reach it."""
+def start_station(address: str = "127.0.0.1") -> RunningStation:
+    """A new station on a free port, for browsers at this address; its data lies where its own user can reach it."""
     data = Path(tempfile.mkdtemp(prefix="everpx-", dir="/var/tmp"))
     data.chmod(0o755)
     port = _free_port()
     log = (data / "launcher.log").open("w+")
     argv = [sys.executable, "-m", "appliance.station", "--data", str(data), "--port", str(port), "--drive-size", "700M"]
+    argv += ["--listen", "127.0.0.1" if address == "127.0.0.1" else "0.0.0.0"]
     environment = os.environ | {"EVERPX_TEST_PLUGS": str(data / TEST_PLUGS)}
     process = subprocess.Popen(argv, cwd=REPO, env=environment, stdout=log, stderr=subprocess.STDOUT, text=True)
-    station = RunningStation(data, f"http://127.0.0.1:{port}", "", process)
+    station = RunningStation(data, f"http://{address}:{port}", "", process)
     end = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < end and process.poll() is None:
         said = (data / "launcher.log").read_text()

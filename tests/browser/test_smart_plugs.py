@@ -1,13 +1,13 @@
 """Smart plugs in the browser: found, named, a drive hung on it, tried, and what it cost."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import walk
 from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.looks import shoot
 from tests.browser.running_station import GREEN, TEST_PLUGS, RunningStation
 from tests.component.plugs.relay import Relay
 from tests.component.plugs.web_plugs import ShellyPlug
@@ -28,19 +28,6 @@ def plug(station: RunningStation) -> Iterator[ShellyPlug]:
     listed.unlink()
     if not relay.on:
         station.plug(GREEN)
-
-
-def shoot(page: Page, name: str) -> None:
-    """For people who look at pages: EVERPX_SHOTS names a folder."""
-    import os
-
-    if folder := os.environ.get("EVERPX_SHOTS"):
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            for size, word in ((PHONE, "phone"), (DESKTOP, "desktop")):
-                page.set_viewport_size(size)
-                page.screenshot(path=Path(folder) / f"{name}-{word}-{scheme}.png", full_page=True)
-        page.emulate_media(color_scheme="light")
 
 
 def test_a_plug_is_found_hung_tried_and_its_energy_is_shown(

@@ -1,6 +1,8 @@
 """What people do in the browser, step by step; tests and the shared station use the same steps."""
 
 import re
+import time
+from collections.abc import Callable
 from urllib.parse import quote
 
 from playwright.sync_api import Page, expect
@@ -52,6 +54,14 @@ def csrf(page: Page) -> str:
     return found[1]
 
 
+def speak(page: Page, station: RunningStation, language: str) -> None:
+    """Choose a language, by the page of one's own account; "" is the browser's."""
+    page.goto(f"{station.url}/account")
+    page.locator("select[name=language]").select_option(language)
+    page.locator("form:has(select[name=language]) button").click()
+    expect(page.locator("html")).to_have_attribute("lang", re.compile(language or "en"))
+
+
 def add_member(page: Page, station: RunningStation, name: str) -> None:
     """Another person, by the REST API of the signed-in browser."""
     page.goto(f"{station.url}/")
@@ -72,3 +82,11 @@ def send(page: Page, station: RunningStation, name: str, content: bytes) -> None
         headers={"X-CSRFToken": csrf(page), "Referer": station.url, "Content-Type": "application/octet-stream"},
     )
     assert answer.ok, answer.text()
+
+
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait for it; fail when it never is."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.5)
