@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import walk
 from tests.browser.conftest import DESKTOP
@@ -30,18 +30,19 @@ def house(program: Callable[[str], str]) -> Iterator[tuple[RunningStation, Compu
 
 
 @pytest.fixture
-def page(house: tuple[RunningStation, Computer], tmp_path: Path, program: Callable[[str], str]) -> Iterator[Page]:
+def page(
+    house: tuple[RunningStation, Computer], chromium: Browser, tmp_path: Path, program: Callable[[str], str]
+) -> Iterator[Page]:
     """The phone's browser: its program is started in the phone's network."""
     running, phone = house
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\nexec nsenter --net=/run/netns/{phone.name} {program("chromium")} "$@"\n')
     browser.chmod(0o755)
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        context = opened.new_context(locale="en-GB", viewport=DESKTOP, base_url=running.url, reduced_motion="reduce")
-        context.set_default_timeout(30_000)
-        yield context.new_page()
-        opened.close()
+    opened = chromium.browser_type.launch(executable_path=browser, args=["--no-sandbox"])
+    context = opened.new_context(locale="en-GB", viewport=DESKTOP, base_url=running.url, reduced_motion="reduce")
+    context.set_default_timeout(30_000)
+    yield context.new_page()
+    opened.close()
 
 
 def read_code(page: Page, program: Callable[[str], str], into: Path) -> str:
