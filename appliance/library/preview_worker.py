@@ -158,6 +158,8 @@ def pictures_of(image: Image.Image, facts: dict[str, Any]) -> tuple[dict[str, An
     """The two sizes, upright, and the mean colour."""
     profile = image.info.get("icc_profile")
     orientation = image.getexif().get(ORIENTATION)
+    if image.mode in ("1", "P", "PA"):  # a picture of numbered colours would be scaled by leaving dots out
+        image = image.convert("RGBA" if has_alpha(image) else "RGB")
     large = fitted(image, SIZES["1600"], Image.Resampling.BICUBIC)
     large = large.convert("RGBA" if has_alpha(large) else "RGB")
     if orientation in range(2, 9):

@@ -134,6 +134,18 @@ def test_each_format(sandbox: Sandbox, kind: str, tmp_path: Path) -> None:
     assert opened(made.large).size == (1600, 800) and opened(made.small).size == (640, 320)
 
 
+@pytest.mark.parametrize("mode", ["1", "P"])
+def test_a_drawing_of_few_colours_keeps_its_fine_lines(sandbox: Sandbox, mode: str, tmp_path: Path) -> None:
+    drawing = Image.new("1", (3200, 1600))
+    for column in range(0, 3200, 2):
+        drawing.paste(1, (column, 0, column + 1, 1600))
+    drawing.convert(mode).save(tmp_path / "plan.png")
+    made = preview(sandbox, tmp_path / "plan.png")
+    assert made is not None
+    dot = opened(made.large).convert("L").getpixel((800, 400))
+    assert isinstance(dot, int) and 90 < dot < 165  # grey: every second column is white
+
+
 def test_heic(sandbox: Sandbox, program: Callable[[str], str], tmp_path: Path) -> None:
     source = sample(MATE, "*.jpg")[0]
     target = tmp_path / "IMG_1.HEIC"
