@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pwd
+import shutil
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,8 +75,8 @@ def make(home: Home) -> None:
         _folder(home.places.folder_drives, 0o750, home.user)
     _folder(home.run / "nginx", 0o700, home.user)
     _folder(home.run / "services", 0o755, None if home.rooted else home.user)
-    for old in (home.run / "services").iterdir():
-        old.unlink()  # wishes of a launcher that was killed
+    for old in (home.run / "services").iterdir():  # wishes of a launcher that was killed, and what programs left
+        shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
 
 
 def _folder(path: Path, mode: int, owner: pwd.struct_passwd | None, group: int = 0) -> None:

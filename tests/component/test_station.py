@@ -188,6 +188,7 @@ def test_a_killed_launcher_takes_its_processes_along_and_the_next_start_works(da
     port = free_port()
     with station(data, port=port) as launched:
         mount_something(data)
+        (run_folder(data, 0) / "services/smb/private").mkdir(parents=True, exist_ok=True)  # as Samba leaves it
         launched.process.kill()
         launched.process.wait(10)
         with station(data, port=port) as again:
