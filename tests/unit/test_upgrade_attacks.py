@@ -125,7 +125,7 @@ class Attack(RuleBasedStateMachine):
             self.bundles.append(bundle)
         said = replace(bundle, version=version) if which % 3 else bundle
         self._announce(key, said, (self.clock.now if which % 5 else self.time) + since * DAY, days)
-        self._hear(self.news[-1])
+        self._install(self.news[-1], bundle, keep=True)
 
     @rule(two=st.booleans())
     def forge_keys(self, two: bool) -> None:
@@ -200,14 +200,10 @@ class Attack(RuleBasedStateMachine):
     @rule(news=some, bundle=some, newest=often)
     def install(self, news: int, bundle: int, newest: bool) -> None:
         document = self.news[-1] if newest else self.news[news % len(self.news)]
-        chosen = self.bundles[-1] if newest else self.bundles[bundle % len(self.bundles)]
-        try:
-            self.state = trust.admit(self.state, self.station, self.clock, CHANNEL, document, chosen)
-        except Refusal as refusal:
-            self._in_words(refusal)
-            return
-        assert self.clock.synchronised
-        self._installed(chosen, keep=bundle % 3 > 0)
+        chosen = (
+            self.bundles[-1 - bundle % 2 % len(self.bundles)] if newest else self.bundles[bundle % len(self.bundles)]
+        )
+        self._install(document, chosen, keep=bundle % 3 > 0)
 
     @rule(bundle=some, keep=st.booleans())
     def install_from_hand(self, bundle: int, keep: bool) -> None:
@@ -303,6 +299,17 @@ class Attack(RuleBasedStateMachine):
     def _hear_nothing(self, document: bytes) -> None:
         known = self.state
         assert self._hear(document) is None and self.state is known
+
+    def _install(self, document: bytes, bundle: Bundle, keep: bool) -> None:
+        self._hear(document)
+        try:
+            self.state = trust.admit(self.state, self.station, self.clock, CHANNEL, document, bundle)
+        except Refusal as refusal:
+            self._in_words(refusal)
+            return
+        offer = json.loads(document)["signed"]["bundles"][bundle.model]
+        assert self.synchronised and (offer["manifest"], offer["size"]) == (bundle.manifest, bundle.size)
+        self._installed(bundle, keep)
 
     def _refused_keys(self, document: bytes) -> None:
         try:
