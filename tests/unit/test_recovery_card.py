@@ -36,12 +36,12 @@ def test_its_code_is_on_one_page_once_and_nowhere_in_the_database(app: Flask, ad
     assert "There is no card yet." in anna.get("/people/recovery-card").text
     assert "/people/recovery-card" in anna.get("/people/").text
     wrong = anna.post("/people/recovery-card", own_password="wrong")
-    assert wrong.status_code == 422 and not CODE.search(wrong.text)
+    assert wrong.status_code == 422 and not CODE.search(wrong.text.replace("<wbr>", ""))
     page = anna.post("/people/recovery-card", own_password=PASSWORD)
-    (code,) = set(CODE.findall(page.text))
+    (code,) = set(CODE.findall(page.text.replace("<wbr>", "")))  # it may break in the middle on a small card
     assert page.headers["Cache-Control"].startswith("no-store") and "Print" in page.text
     again = anna.get("/people/recovery-card").text
-    assert "There is a card" in again and not CODE.search(again)
+    assert "There is a card" in again and not CODE.search(again.replace("<wbr>", ""))
     kept = b"".join(path.read_bytes() for path in places.data.glob("everpx.db*"))
     assert code.encode() not in kept and recovery_card.plain(code).encode() not in kept and b"$argon2id$" in kept
 
