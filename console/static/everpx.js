@@ -87,8 +87,13 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 });
 document.addEventListener("htmx:afterSwap", () => opened.forEach((id) => document.getElementById(id)?.setAttribute("open", "")));
 
-/* Who signs out leaves nothing on this device: not what a phone remembers, not what was half sent. */
-if (location.pathname === "/sign-in" && new URLSearchParams(location.search).has("left")) {
+/* Who signs out leaves nothing on this device: not what a phone remembers, not what was half sent.  The wish is noted at
+   once: a live part of the page may hear first that nobody is signed in, and go to the same page by another way. */
+document.addEventListener("submit", (event) => {
+  if (new URL(event.target.action, location).pathname === "/sign-out") sessionStorage.setItem("left", "1");
+});
+if (location.pathname === "/sign-in" && (sessionStorage.getItem("left") || new URLSearchParams(location.search).has("left"))) {
+  sessionStorage.removeItem("left");
   indexedDB.deleteDatabase("everpx-phone");
   Object.keys(localStorage).filter((key) => key.startsWith("tus::")).forEach((key) => localStorage.removeItem(key));
 }

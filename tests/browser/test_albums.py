@@ -147,7 +147,7 @@ def test_a_guest_looks_and_brings_photos(
     member.get_by_label("Password").fill("cake")
     member.get_by_label("Others can add photos here").check()
     member.get_by_role("button", name="Make the link").click()
-    address = member.get_by_label("Address").input_value()
+    address = member.get_by_role("textbox", name="Address").input_value()
     assert serious(member) == []
     visitor.set_viewport_size(size)  # type: ignore[arg-type]
     visitor.goto(address)
