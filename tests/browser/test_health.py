@@ -46,6 +46,7 @@ def test_a_drive_that_was_pulled_is_told_its_steps_are_followed_and_it_is_gone(
 def test_a_drive_that_was_let_go_is_used_again_by_the_button_of_its_finding(admin: Page) -> None:
     admin.goto("/drives/1")
     admin.get_by_role("button", name="Unplug safely").click(timeout=walk.SLOW)
+    expect(admin.get_by_text("Wait until the drive says that it may be unplugged.")).to_be_visible()
     admin.goto("/system/health")
     told = admin.locator(".repair", has_text="was let go and may be unplugged")
     expect(told).to_be_visible(timeout=walk.SLOW)
