@@ -37,8 +37,9 @@ class Moment:
 def root_slot(tree: Path, image: Path, salt: str, moment: Moment, tools: Tools) -> Verity:
     """Pack a tree, and put behind it what proves each of its blocks."""
     image.unlink(missing_ok=True)
-    words = ["mkfs.erofs", "--quiet", "-zzstd,level=6", "-C65536", "-x-1"]
-    tools.run([*words, f"-T{moment.epoch}", f"-U{ROOT_UUID}", image, tree], env=moment.env)
+    # With SOURCE_DATE_EPOCH it would keep the times of older files, which are those of a checkout.
+    words = ["env", "--unset=SOURCE_DATE_EPOCH", "mkfs.erofs", "--quiet", "-zzstd,level=6", "-C65536", "-x-1"]
+    tools.run([*words, f"-T{moment.epoch}", f"-U{ROOT_UUID}", image, tree])
     size = rounded(image.stat().st_size, BLOCK)
     os.truncate(image, size)
     said = tools.run([
