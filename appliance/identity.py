@@ -3,7 +3,7 @@
 The claim code is 20 letters and digits without look-alikes (100 bit), printed on the label.  Only its hash is kept;
 100 random bits need no slow hash.  It is good for one claim: see ``people.claim``.
 
-The id is for people too: ``EPX-ABCD-EFGH-JKLM-42``, 60 random bits and two check digits (ISO 7064, MOD 97-10), so that
+The id is for people too: ``EPX-ABCD-EFGH-JKLM-42``, 60 random bits and two check digits (modulo 97), so that
 one that was mistyped or misread is noticed.
 """
 
@@ -48,21 +48,28 @@ def _hash(station_id: str, code: str) -> str:
 
 def new_id() -> str:
     """A fresh station id."""
-    letters = "".join(secrets.choice(LETTERS) for _ in range(ID_LENGTH))
+    return id_of("".join(secrets.choice(LETTERS) for _ in range(ID_LENGTH)))
+
+
+def id_of(letters: str) -> str:
+    """The id with these letters."""
     groups = [letters[i : i + 4] for i in range(0, ID_LENGTH, 4)]
-    return "-".join([ID_START, *groups, f"{98 - _remainder(f'{ID_START}{letters}00'):02d}"])
+    return "-".join([ID_START, *groups, _check(letters)])
 
 
 def is_id(text: str) -> bool:
-    """Whether this can be a station's id; false for one wrong letter and for two that were swapped."""
+    """Whether this can be a station's id; false for one wrong letter and for two neighbours that were swapped."""
     plain = "".join(c for c in text.upper() if c.isalnum())
     shaped = plain.isascii() and plain.startswith(ID_START) and len(plain) == len(ID_START) + ID_LENGTH + 2
-    return shaped and plain[-2:].isdigit() and _remainder(plain) == 1
+    return shaped and plain[-2:] == _check(plain[len(ID_START) : -2])
 
 
-def _remainder(text: str) -> int:
-    """Letters count 10 to 35, as in an IBAN."""
-    return int("".join(str(int(sign, 36)) for sign in text)) % 97
+def _check(letters: str) -> str:
+    """The rest of a number to base 36 by a prime above twice that: each sign counts, and so does its place.
+
+    (An IBAN's way writes letters as two digits, so that a letter taken for a digit may go unnoticed.)
+    """
+    return f"{int(letters, 36) % 97:02d}"
 
 
 def new_code() -> str:
