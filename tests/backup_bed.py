@@ -102,6 +102,15 @@ class Bed:
         }
 
 
+def flip(path: Path) -> None:
+    """Rot: another byte, the same size and time."""
+    facts = path.stat()
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0x40
+    path.write_bytes(content)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
 def files_below(top: Path, skip: frozenset[str] = layout.NOT_FILES) -> dict[bytes, bytes]:
     """Every regular file: path -> content."""
     found = {}

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from appliance import plugin
+from appliance.db import Database
 from appliance.station.home import run_folder
 
 REPO = Path(__file__).parents[2]
@@ -95,3 +97,14 @@ def start_station(address: str = "127.0.0.1") -> RunningStation:
     said = (data / "launcher.log").read_text()
     station.stop()
     raise RuntimeError(f"the station did not start:\n{said}")
+
+
+def switch_on(running: RunningStation, name: str, **options: str) -> None:
+    """A plugin that is off at first; it is there from the next start of console and worker on."""
+    db = Database(running.data / "everpx.db")
+    with db.writing() as session:
+        plugin.switch(session, name, on=True)
+        plugin.configure(session, name, options)
+    db.close()
+    for word in ("console.serve", "jobs.worker"):
+        running.kill(word)

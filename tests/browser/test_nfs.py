@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from appliance import plugin
-from appliance.db import Database
 from plugins.nfs import client
 from tests.browser import walk
 from tests.browser.conftest import DESKTOP
 from tests.browser.looks import usable
-from tests.browser.running_station import RunningStation, start_station
+from tests.browser.running_station import RunningStation, start_station, switch_on
 
 pytestmark = pytest.mark.browser
 
@@ -26,12 +24,7 @@ def serving(program: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> I
         port = int(probe.getsockname()[1])
     monkeypatch.setenv("EVERPX_NFS_PORT", str(port))
     running = start_station()
-    db = Database(running.data / "everpx.db")
-    with db.writing() as session:
-        plugin.switch(session, "nfs", on=True)
-    db.close()
-    for word in ("console.serve", "jobs.worker"):  # a plugin is there from the next start on
-        running.kill(word)
+    switch_on(running, "nfs")
     try:
         yield running, port
     finally:

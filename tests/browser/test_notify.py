@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser import walk
 from tests.browser.conftest import DESKTOP, PHONE
-from tests.browser.test_smart_plugs import shoot
+from tests.browser.looks import shoot
 from tests.component.notify import mail_server
 from tests.component.notify.mail_server import Post, accepts, certificate
 

@@ -8,11 +8,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from appliance import plugin
-from appliance.db import Database
 from tests.browser import walk
 from tests.browser.conftest import DESKTOP, PHONE
-from tests.browser.running_station import RunningStation, start_station
+from tests.browser.running_station import RunningStation, start_station, switch_on
 from tests.component.loop_drives import soon
 
 
@@ -27,13 +25,7 @@ def sharing(program: Callable[[str], str]) -> Iterator[tuple[RunningStation, int
     """A station on which sharing is switched on, and its port."""
     program("smbd")
     running, port = start_station(), _free_port()
-    db = Database(running.data / "everpx.db")
-    with db.writing() as session:
-        plugin.switch(session, "smb", on=True)
-        plugin.configure(session, "smb", {"port": str(port), "only_here": "on"})
-    db.close()
-    for word in ("console.serve", "jobs.worker"):  # a plugin is there from the next start on
-        running.kill(word)
+    switch_on(running, "smb", port=str(port), only_here="on")
     try:
         yield running, port
     finally:

@@ -16,6 +16,7 @@ from tests.component.health_page import HealthPage
 from tests.component.loop_drives import LoopDrives, Root, let_others_pass
 from tests.component.plugs.home import Home
 from tests.component.plugs.lan import Lan
+from tests.root import need_root
 
 CLONE_NEWNS = 0x20000  # linux/sched.h: a view of mounts of one's own
 
@@ -35,10 +36,7 @@ def pytest_configure() -> None:
 @pytest.fixture
 def loops(tmp_path: Path, program: Callable[[str], str]) -> Iterator[LoopDrives]:
     """USB drives made of loop devices."""
-    if os.geteuid() != 0:
-        if os.environ.get("CI"):
-            pytest.fail("these tests need root")
-        pytest.skip("these tests need root")
+    need_root()
     for name in ("losetup", "mkfs.ext4", "mkfs.exfat", "mkfs.btrfs", "lsblk", "blkid"):
         program(name)
     drives = LoopDrives(tmp_path / "usb")

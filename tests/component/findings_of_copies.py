@@ -14,6 +14,7 @@ from appliance.db import now
 from appliance.drives.models import Drive, DriveState
 from appliance.jobs.models import Job, JobState
 from appliance.library.models import Folder, StoredFile
+from tests.backup_bed import flip
 from tests.component.finding_bed import FindingBed, finding
 
 PHOTO = "Anna/Photos/sea.jpg"
@@ -33,15 +34,6 @@ def photo(bed: FindingBed, name: str = PHOTO) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"\xff\xd8\xff" + os.urandom(5000))
     return path
-
-
-def flip(path: Path) -> None:
-    """Rot: another byte, the same size and time."""
-    facts = path.stat()
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0x40
-    path.write_bytes(content)
-    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
 
 
 def flip_on_green(bed: FindingBed, name: str = PHOTO) -> None:

@@ -22,7 +22,8 @@ from appliance.jobs.progress import Cancelled, Paused
 from appliance.library.models import Folder, StoredFile
 from appliance.places import Places
 from appliance.words import Message
-from tests.backup_bed import Bed, check_complete, check_invariants, files_below, killed_run, loop_mount, unmount
+from tests.backup_bed import Bed, check_complete, check_invariants, files_below, flip, killed_run, loop_mount, unmount
+from tests.root import need_root
 
 pytestmark = pytest.mark.component
 
@@ -38,15 +39,6 @@ def bed(db: Database, places: Places, tmp_path: Path, program: Callable[[str], s
 def filled(bed: Bed, count: int = 30) -> None:
     for number in range(count):
         bed.write(f"Anna/{number % 3}/{number}.jpg", b"first %d " % number * 50)
-
-
-def flip(path: Path) -> None:
-    """Rot: another byte, the same size and time."""
-    facts = path.stat()
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0x40
-    path.write_bytes(content)
-    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
 
 
 def said(bed: Bed, kind: str) -> list[str]:
@@ -264,8 +256,7 @@ def mounted(where: Path, megabytes: int, kind: str = "ext4"):  # type: ignore[no
 
     @contextmanager
     def block() -> Iterator[Path]:
-        if os.geteuid() != 0:
-            (pytest.fail if os.environ.get("CI") else pytest.skip)("only root can mount")
+        need_root()
         image = where.with_suffix(".img")
         words = {
             "ext4": (["mkfs.ext4", "-q", "-m", "0"], ["mount"]),

@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import json
-import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ from image.build.arch import ARM64
 from image.build.disk import packed
 from image.build.layout import MIB, divided, table, whole
 from image.build.programs import BuildFailed
+from tests.root import need_root
 
 pytestmark = pytest.mark.component
 PARTS = divided(ARM64)
@@ -28,10 +28,7 @@ PARTS = divided(ARM64)
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> stamp.Built:
     """A disk as a build leaves it: the real table, and something in the slots to tell them by."""
-    if os.geteuid() != 0:  # files of the station's user are made
-        if os.environ.get("CI"):
-            pytest.fail("these tests need root")
-        pytest.skip("these tests need root")
+    need_root()  # files of the station's user are made
     folder = tmp_path_factory.mktemp("built")
     disk = folder / "disk.img"
     with disk.open("wb") as out:

@@ -1,7 +1,6 @@
 """What must not happen: a key in the log, a message that holds up the others, one that goes where it may not."""
 
 import logging
-import os
 import shutil
 import socket
 import subprocess
@@ -31,6 +30,7 @@ from tests.callers import PASSWORD
 from tests.component.notify.mail_server import Post
 from tests.component.notify.steps import add, attempt, tell, use_mail
 from tests.photos import jpeg
+from tests.root import need_root
 
 pytestmark = [
     pytest.mark.component,
@@ -144,8 +144,7 @@ def test_a_place_at_home_is_seen_through_every_disguise(host: str) -> None:
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
     """A memory card of 24 MB."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root") if "CI" not in os.environ else pytest.fail("these tests need root")
+    need_root()
     place = tmp_path / "card"
     place.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "card", str(place)], check=True, timeout=10)
