@@ -1,5 +1,5 @@
 #!/bin/sh
-# Run a whole Everpx station on this machine:  ./run-station.sh [--data DIR] [--port N] [--help]
+# Run a whole Everpx station on this machine:  ./run-station.sh [--data DIR] [--port N] [--tls-port N] [--help]
 #
 # Installs what it needs (Debian packages with apt, Python packages into .venv), makes two test drives, and serves the
 # console on http://localhost:8080.  With root the drives are real block devices; without, they are folders.

@@ -1,21 +1,23 @@
 #!/bin/sh
-# Run every test:  ./run-tests.sh [--fast | --image]
+# Run every test:  ./run-tests.sh [--fast | --image | --image-all]
 #
 # Installs what it needs, then: style, types, import contracts; the unit floor; the component floor (real
 # programs; what needs root is skipped without it); the browser floor.  --fast stops after the unit floor.
-# --image builds the arm64 image and starts it in a virtual machine, and does nothing else (root; docs/image.md says how long).
-# With CI set, a missing program is a failure instead of a skip.  Reports: build/tests/*.xml
+# --image builds the arm64 image and starts it in a virtual machine, and does nothing else (root).  --image-all builds
+# both, with all that can happen to the arm64 one, which takes hours (docs/image.md).
+# With CI set, a missing program is a failure instead of a skip, and --image comes last.  Reports: build/tests/*.xml
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 cd "$here"
 . image/machine.sh
 
-fast= image=
+fast= only_image= all=
 case "${1:-}" in
 --fast) fast=1 ;;
---image) image=1 ;;
+--image) only_image=1 ;;
+--image-all) only_image=1 all=1 ;;
 "") ;;
-*) stop "usage: ./run-tests.sh [--fast | --image]" ;;
+*) stop "usage: ./run-tests.sh [--fast | --image | --image-all]" ;;
 esac
 
 install_packages image/packages.txt tests/packages.txt
@@ -46,14 +48,33 @@ tests() {
     pytest "tests/$name" --junitxml "$reports/$name.xml" "$@"
 }
 
-if [ -n "$image" ]; then
+# image ARCH TESTS...: build it, and start it in a virtual machine if it could be built.
+image() {
+    arch=$1
+    shift
     install_packages tests/image-packages.txt
-    floor build ./build-image.sh --arch arm64
-    [ -n "$failed" ] || floor image tests image -p no:xdist
+    before=$failed
+    floor "$arch-build" ./build-image.sh --arch "$arch"
+    [ "$failed" = "$before" ] || return 0
+    floor "$arch-image" env EVERPX_BUILT="$here/build/image/$arch" \
+        pytest "$@" -p no:xdist --junitxml "$reports/image-$arch.xml"
+}
+
+finish() {
     python tests/summary.py "$reports"
     [ -z "$failed" ] || stop "Not good:$failed"
     say "All good."
     exit
+}
+
+if [ -n "$only_image" ]; then
+    if [ -n "$all" ]; then
+        image arm64 tests/image
+        image amd64 tests/image/test_story.py tests/image/test_films.py
+    else
+        image arm64 tests/image/test_story.py
+    fi
+    finish
 fi
 
 floor style ruff check .
@@ -64,8 +85,6 @@ floor unit tests unit -n 2
 if [ -z "$fast" ]; then
     floor component tests component -n 2 --dist worksteal # each process mounts in a view of its own
     floor browser tests browser
+    [ -z "${CI:-}" ] || image arm64 tests/image/test_story.py
 fi
-
-python tests/summary.py "$reports"
-[ -z "$failed" ] || stop "Not good:$failed"
-say "All good."
+finish

@@ -6,7 +6,6 @@ What cannot be announced is left out and logged: a plugin's slip must not take t
 import contextlib
 import ipaddress
 import logging
-import os
 import re
 
 from sqlalchemy.orm import Session
@@ -14,6 +13,7 @@ from sqlalchemy.orm import Session
 from appliance import plugin
 from appliance.hookspecs import Announced
 from appliance.jobs import service as jobs
+from appliance.web import listening
 from appliance.words import N_, Message
 
 log = logging.getLogger("everpx.plugin")
@@ -57,7 +57,7 @@ def _is_sound(one: Announced) -> bool:
 
 def console_port() -> int | None:
     """Where the network reaches the console; None when only this computer does (``EVERPX_LISTEN``)."""
-    for address in os.environ.get("EVERPX_LISTEN", "127.0.0.1:8080").split():
+    for address in listening.plain():
         host, _, port = address.rpartition(":")
         host = host.strip("[]")
         if port.isdigit() and not (host == "localhost" or (host and ipaddress.ip_address(host).is_loopback)):

@@ -19,6 +19,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Engine,
+    ExceptionContext,
     Integer,
     MetaData,
     String,
@@ -26,8 +27,10 @@ from sqlalchemy import (
     create_engine,
     event,
 )
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from appliance import reserve
 from appliance.text import one_word, words_of
 from appliance.words import Message
 
@@ -125,6 +128,12 @@ def open_engine(path: Path) -> Engine:
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_S})
     event.listen(engine, "connect", _tune)
     event.listen(engine, "begin", _begin)
+
+    def look(context: ExceptionContext) -> None:
+        if getattr(context.original_exception, "sqlite_errorname", "") == "SQLITE_FULL":
+            reserve.give_up(path)
+
+    event.listen(engine, "handle_error", look)
     return engine
 
 
@@ -148,6 +157,16 @@ class Database:
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             session.connection(execution_options={"begin": "IMMEDIATE"})
             yield session
+
+    @contextmanager
+    def noting(self) -> Iterator[Session]:
+        """As :meth:`writing`, for what is good to know and nobody waits for: lost where the disk takes nothing."""
+        try:
+            with self.writing() as session:
+                yield session
+        except DBAPIError as error:
+            if not is_the_disk(error):
+                raise
 
     def close(self) -> None:
         """Let go of every connection."""

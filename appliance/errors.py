@@ -79,6 +79,14 @@ class OutOfSpace(ApplianceError):
     hint = N_("Nothing was stored. Add a drive or free some space.")
 
 
+class OwnDiskTrouble(ApplianceError):
+    """The station's own disk, where its database lies, is full or fails."""
+
+    code, status = "own_disk_trouble", 503
+    template = N_("The station’s own disk takes nothing right now, so nothing was changed.")
+    hint = N_("The photos on the drives are safe. Restart the station; if it stays so, its card has to be replaced.")
+
+
 class BrokerUnavailable(ApplianceError):
     """The root daemon does not answer."""
 

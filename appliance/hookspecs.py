@@ -115,6 +115,11 @@ class Announced(NamedTuple):
 
 
 @hookspec
+def station_names(session: "Session", places: "Places") -> "Iterable[str]":
+    """Return names under which browsers at home find this station now; its certificate speaks for them."""
+
+
+@hookspec
 def announced_services(session: "Session") -> "Iterable[Announced]":
     """Return what you offer to the network right now; what is not said is no longer announced."""
 

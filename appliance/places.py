@@ -1,7 +1,8 @@
-"""Where this station keeps its things.  Two folders: what survives a reboot, and what does not.
+"""Where this station keeps its things.  Two folders of its own: what survives a reboot, and what does not.
 
 ``EVERPX_DATA`` (default ``/var/lib/everpx``) is small, backed up onto every drive, and never holds media.
 ``EVERPX_RUN`` (default ``/run/everpx``) holds sockets, the live inventory and the mount points.
+``EVERPX_UPGRADE`` (default ``/data/upgrade``) is root's: what became of upgrades.  The station only reads there.
 """
 
 import os
@@ -15,6 +16,7 @@ class Places:
 
     data: Path
     run: Path
+    upgrade: Path = Path("/data/upgrade")
 
     @property
     def database(self) -> Path:
@@ -67,4 +69,5 @@ def places() -> Places:
     return Places(
         data=Path(os.environ.get("EVERPX_DATA", "/var/lib/everpx")),
         run=Path(os.environ.get("EVERPX_RUN", "/run/everpx")),
+        upgrade=Path(os.environ.get("EVERPX_UPGRADE", Places.upgrade)),
     )

@@ -44,6 +44,7 @@ MODULES = (
     "appliance.jobs.schedule",
     "appliance.library.bin",
     "appliance.library.uploads",
+    "appliance.web.options",
 )
 
 

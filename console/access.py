@@ -7,18 +7,23 @@ decorator locks a page instead of opening it.
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, cast
 
-from flask import Flask, current_app, redirect, request, session, url_for
+from flask import Flask, current_app, g, redirect, request, session, url_for
+from flask.sessions import SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 from flask_wtf.csrf import CSRFProtect
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
-from appliance.errors import Forbidden
+from appliance.db import is_the_disk
+from appliance.errors import Forbidden, OwnDiskTrouble
 from appliance.people import sign_ins
 from appliance.people.audit import By
 from appliance.people.models import Role, SignIn, User
 from console.station import station
 
 View = TypeVar("View", bound=Callable[..., Any])
+Found = TypeVar("Found")
 PUBLIC, SIGNED_IN, ADMIN = "public", "signed in", "admin"
 csrf = CSRFProtect()
 
@@ -76,6 +81,18 @@ def access_of(app: Flask, endpoint: str) -> str | None:
     return getattr(app.view_functions.get(endpoint), "everpx_access", None)
 
 
+class Sessions(SecureCookieSessionInterface):
+    """By https the cookie is one that browsers send by https alone, and take from nobody else (``__Host-``)."""
+
+    def get_cookie_name(self, app: Flask) -> str:
+        """Two names, so that neither line ends the sign-in of the other."""
+        return "__Host-everpx" if request.is_secure else "everpx"
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        """As this request came."""
+        return request.is_secure
+
+
 def install(app: Flask) -> None:
     """Make the application ask, before each view, whether this person may."""
     manager = LoginManager()
@@ -86,13 +103,24 @@ def install(app: Flask) -> None:
     app.before_request(guard)
 
 
+def looked_up(find: Callable[[Session], Found | None]) -> Found | None:
+    """Who asks; nobody where the station's own disk cannot be read, which :func:`guard` then says."""
+    try:
+        with station().db.reading() as db_session:
+            return find(db_session)
+    except DBAPIError as error:
+        if not is_the_disk(error):
+            raise
+        g.own_disk_trouble = True
+        return None
+
+
 def _load(token: str) -> Person | None:
-    with station().db.reading() as db_session:
-        found = sign_ins.who(db_session, token)
+    found = looked_up(lambda db_session: sign_ins.who(db_session, token))
     if found is None:
         return None
     if sign_ins.is_stale(found[1]):
-        with station().db.writing() as db_session:
+        with station().db.noting() as db_session:
             sign_ins.touch(db_session, found[1].id, address())
     return Person(*found, token)
 
@@ -127,6 +155,8 @@ def guard() -> ResponseReturnValue | None:
     if level == PUBLIC:
         return None
     if not current_user.is_authenticated:
+        if g.get("own_disk_trouble"):
+            raise OwnDiskTrouble()
         return _ask_to_sign_in()
     if level == SIGNED_IN or (level == ADMIN and person().is_admin):
         return None

@@ -20,19 +20,17 @@ from appliance.broker.client import Broker, SocketBroker
 from appliance.db import Database
 from appliance.people.models import User
 from appliance.places import Places, places
-from appliance.settings import Setting
-from appliance.words import N_
+from appliance.upgrade import trial
+from appliance.web.options import HOST_NAMES
 from console import access, live, shell, translate
+from console.addresses import LateRule
 from console.kept_pages import KeptPages
+from console.safe_line import way
 from console.station import Station, station
 
-HOST_NAMES = Setting(
-    "console.host_names",
-    "",
-    N_("Names of this station"),
-    help=N_("Names, apart from its addresses and names ending in .local, under which the console may be opened."),
-)
+BEFORE_THE_OWNER = ("/wizard", "/static", "/safe/", "/api/v1/claim", "/api/v1/certificate")
 BLOCK = 1 << 20
+READING = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT", "SEARCH"})
 FORM_LIMIT = 64 * 1024 * 1024  # bytes; larger files come by the resumable upload, which does not pass here
 
 
@@ -48,12 +46,10 @@ def create_app(here: Places | None = None, broker: Broker | None = None) -> Flas
     here = here or places()
     app = Flask("console", static_folder="static", template_folder="templates")
     app.jinja_options = {"bytecode_cache": KeptPages(here.compiled_pages)}
-    secure = os.environ.get("EVERPX_HTTPS") == "1"
+    app.url_rule_class = LateRule
     app.url_map.converters["int"] = RowNumber
     app.config.update(
         SECRET_KEY=identity.secret_key(here),
-        SESSION_COOKIE_NAME="__Host-everpx" if secure else "everpx",
-        SESSION_COOKIE_SECURE=secure,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Strict",
         PERMANENT_SESSION_LIFETIME=timedelta(days=180),
@@ -68,7 +64,10 @@ def create_app(here: Places | None = None, broker: Broker | None = None) -> Flas
     db = Database(here.database)
     app.extensions["everpx"] = Station(db, broker or SocketBroker(here.broker_socket), here, identity.load(here))
     app.extensions["everpx.watcher"] = live.Watcher(db, here.inventory)
+    app.session_interface = access.Sessions()
     app.before_request(_known_host)
+    app.before_request(_unchanged_on_trial)
+    way.install(app)
     app.before_request(_claimed)
     app.after_request(_hear_out)
     access.install(app)
@@ -115,6 +114,7 @@ def _blueprints() -> list[Any]:
     from console.people.views import blueprint as people
     from console.phone.app_files import blueprint as app_files
     from console.phone.views import blueprint as phone
+    from console.safe_line.views import blueprint as safe_line
     from console.session.views import blueprint as session
     from console.system.views import blueprint as system
     from console.wizard.views import blueprint as wizard
@@ -122,6 +122,7 @@ def _blueprints() -> list[Any]:
     return [
         home,
         session,
+        safe_line,
         wizard,
         drives,
         backup,
@@ -143,7 +144,7 @@ def _blueprints() -> list[Any]:
 
 def _known_host() -> None:
     """Refuse names that are not ours: a hostile page that points its own name at this address (DNS rebinding)."""
-    name = request.host.rsplit(":", 1)[0].strip("[]").lower()
+    name = way.name()
     if _is_address(name) or name == "localhost" or name.endswith(".local"):
         return
     with station().db.reading() as session:
@@ -161,9 +162,17 @@ def _is_address(name: str) -> bool:
     return True
 
 
+def _unchanged_on_trial() -> None:
+    """While a new version is on trial, nothing is accepted that coming back to the old one would lose."""
+    if request.method in READING or not trial.is_on(station().places):
+        return
+    if not trial.is_probe(station().places, request.headers.get(trial.HEADER, "")):
+        raise trial.OnTrial
+
+
 def _claimed() -> Any:
     """Until somebody has claimed the station, every page leads to the wizard's first step."""
-    if request.endpoint in (None, "static") or request.path.startswith(("/wizard", "/static", "/api/v1/claim")):
+    if request.endpoint in (None, "static") or request.path.startswith(BEFORE_THE_OWNER):
         return None
     if station_is_claimed():
         return None

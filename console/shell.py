@@ -10,9 +10,11 @@ from flask_login import current_user
 from htmx_flask import Htmx
 from htmx_flask import request as htmx_request
 from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
-from appliance.errors import ApplianceError, Invalid
+from appliance.db import is_the_disk
+from appliance.errors import ApplianceError, Invalid, OwnDiskTrouble
 from appliance.health.models import Issue, Severity
 from appliance.jobs.models import ACTIVE, Job
 from appliance.words import Message
@@ -103,8 +105,11 @@ def problems_of(error: ApplianceError) -> dict[str, str]:
     """Field name -> sentence, for a form to show beside its fields; ``""`` is about the whole form."""
     if isinstance(error, Invalid):
         return {name: say(problem) for name, problem in error.problems.items()}
-    hint = say(Message(error.hint, error.fields)) if error.hint else ""
-    return {"": f"{say(error.message)} {hint}".strip()}
+    return {"": f"{say(error.message)} {_hint_of(error)}".strip()}
+
+
+def _hint_of(error: ApplianceError) -> str:
+    return say(Message(error.hint, error.fields)) if error.hint else ""
 
 
 def install(app: Flask) -> None:
@@ -113,6 +118,7 @@ def install(app: Flask) -> None:
     app.context_processor(_around)
     app.register_error_handler(ApplianceError, _expected)
     app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(DBAPIError, _database)
     app.register_error_handler(500, _bug)
     app.after_request(_headers)
 
@@ -147,7 +153,8 @@ def _expected(error: ApplianceError) -> ResponseReturnValue:
             error.status,
             {"HX-Retarget": "#notices", "HX-Reswap": "innerHTML"},
         )
-    return render_template("error.html", code=error.status, words=words), error.status
+    heading = words if isinstance(error, Invalid) else say(error.message)
+    return render_template("error.html", code=error.status, words=heading, hint=_hint_of(error)), error.status
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:
@@ -164,6 +171,14 @@ def _http(error: HTTPException) -> ResponseReturnValue:
             error.code or 500
         )
     return render_template("error.html", code=error.code, words=words), error.code or 500
+
+
+def _database(error: DBAPIError) -> ResponseReturnValue:
+    """A disk that is full or fails is nobody's mistake."""
+    if not is_the_disk(error):
+        raise error
+    current_app.logger.warning("the station's own disk: %s", error.orig)
+    return _expected(OwnDiskTrouble())
 
 
 def _bug(error: Exception) -> ResponseReturnValue:

@@ -2,8 +2,12 @@
 
 Like ``python -OO``, but asserts stay, no second set of compiled files has to be made and kept, and our own docstrings,
 which describe the API, stay too.
+
+An image's build does this once, for every process (``image/build/bare_libraries.py``).  Elsewhere the libraries are not
+ours to change, and it is done while the console loads them.
 """
 
+import opcode
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
 from opcode import hasconst, opmap
@@ -68,7 +72,9 @@ def _loads(code: CodeType, place: int) -> int:
 
 
 def install() -> None:
-    """Everything that is imported from now on is loaded so."""
+    """Everything that is imported from now on is loaded so, unless it was written so."""
+    if opcode.__doc__ == INSTEAD:
+        return
     ours = FileFinder.path_hook((ExtensionFileLoader, EXTENSION_SUFFIXES), (Loader, SOURCE_SUFFIXES))
     sys.path_hooks.insert(0, ours)
     sys.path_importer_cache.clear()

@@ -15,11 +15,12 @@ from tests.folder_root import FolderRoot
 @pytest.fixture
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
     """The places of a station that exists only for this test; the environment points at them, too."""
-    here = Places(data=tmp_path / "data", run=tmp_path / "run")
-    for folder in (here.data, here.run, here.mounts):
+    here = Places(data=tmp_path / "data", run=tmp_path / "run", upgrade=tmp_path / "upgrade")
+    for folder in (here.data, here.run, here.mounts, here.upgrade):
         folder.mkdir(parents=True)
     monkeypatch.setenv("EVERPX_DATA", str(here.data))
     monkeypatch.setenv("EVERPX_RUN", str(here.run))
+    monkeypatch.setenv("EVERPX_UPGRADE", str(here.upgrade))
     return here
 
 

@@ -5,6 +5,7 @@ import re
 
 #: What stays as it is in any language: names, formats, what is typed or read by programs.
 NAMES = [
+    "Everpx at home",  # what the certificate is called
     "Everpx",
     "Family",
     "Nextcloud",
@@ -53,6 +54,8 @@ NAMES = [
     "test",
     "Python",
     "Linux",
+    "Chromium",
+    "Firefox",
     "Windows",
     "Mac",
     "Debian",

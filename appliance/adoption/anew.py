@@ -8,7 +8,7 @@ What is true if the plug is pulled here: the first admin and the drives' rows ar
 
 from sqlalchemy.orm import Session
 
-from appliance import events, identity, recovery
+from appliance import events, identity, recovery, starts
 from appliance.adoption.earlier import NothingToTakeOver
 from appliance.broker.client import Broker
 from appliance.db import Database
@@ -38,6 +38,7 @@ def begin_anew(
         user = people.claim(session, identity.load(places), code, name, password, address)
         for station_id in dict.fromkeys(mark.station_id for _, mark in theirs):
             identity.take_place_of(places, station_id)
+        starts.inherit(places)
         for found, mark in theirs:
             _add(session, found, mark)
         title = Message(N_("Find out what is on the drives of the earlier station"))
@@ -49,12 +50,10 @@ def begin_anew(
 
 
 def _drives(places: Places) -> list[tuple[Found, Marker]]:
-    """Drives of other stations, each marker once: of two that carry the same, neither is believed."""
-    own = identity.load(places).every_id
+    """Drives of earlier stations, each marker once: of two that carry the same, neither is believed."""
     found = [(one, one.mark) for one in inventory.load(places).found if one.mark is not None]
-    foreign = [(one, mark) for one, mark in found if mark.station_id not in own]
-    marks = [mark.marker_id for _, mark in foreign]
-    return [(one, mark) for one, mark in foreign if marks.count(mark.marker_id) == 1]
+    marks = [mark.marker_id for _, mark in found]
+    return [(one, mark) for one, mark in found if marks.count(mark.marker_id) == 1]
 
 
 def _add(session: Session, found: Found, mark: Marker) -> None:

@@ -3,6 +3,9 @@
 Reading gigabytes of it once is enough: what was fetched is kept in the data folder while somebody looks and types, and
 serves as long as the same drives stay plugged in.  It goes when this box has an owner (``recovery.remember_owner``).
 The drives are only read.
+
+A box that nobody has claimed has no drives of its own yet.  So each that carries a marker is an earlier station's, also
+one that names this box: the same image was written onto a new card.
 """
 
 import fcntl
@@ -16,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from appliance import identity, recovery
+from appliance import recovery
 from appliance.broker.client import Broker
 from appliance.db import migrate
 from appliance.drives import inventory, records, rescue
@@ -47,7 +50,7 @@ class DamagedCopies(ApplianceError):
 
 @dataclass(frozen=True)
 class Sign:
-    """A drive of another station, as its marker tells without looking further."""
+    """A drive of an earlier station, as its marker tells without looking further."""
 
     name: str  # of the drive
     tag: str
@@ -69,10 +72,9 @@ class Household:
 
 
 def signs(places: Places) -> list[Sign]:
-    """The drives of other stations that are plugged in right now."""
-    own = identity.load(places).every_id
+    """The drives of stations that are plugged in right now."""
     marks = [found.mark for found in inventory.load(places).found if found.mark is not None]
-    return [Sign(mark.name, mark.tag, mark.station_id) for mark in marks if mark.station_id not in own]
+    return [Sign(mark.name, mark.tag, mark.station_id) for mark in marks]
 
 
 @contextmanager
@@ -99,10 +101,9 @@ def newest(places: Places, broker: Broker) -> Iterator[tuple[str, Path]]:
 
 
 def _plugged(places: Places) -> list[list[Any]]:
-    """The drives of other stations, each by this plugging-in."""
-    own = identity.load(places).every_id
+    """The drives of stations, each by this plugging-in."""
     found = [(one, one.mark) for one in inventory.load(places).found]
-    return sorted([m.marker_id, one.device, one.sequence] for one, m in found if m and m.station_id not in own)
+    return sorted([mark.marker_id, one.device, one.sequence] for one, mark in found if mark)
 
 
 def _kept(note: Path, plugged: list[list[Any]]) -> str | None:

@@ -17,7 +17,7 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-from appliance import events, identity, recovery
+from appliance import events, identity, recovery, starts
 from appliance.adoption import earlier, keys
 from appliance.adoption.earlier import Household
 from appliance.broker.client import Broker
@@ -64,6 +64,7 @@ def take_over(
             keys.check_admin(db, copy, name, password, address)
         household = earlier.household_of(station_id, copy)
         identity.take_place_of(places, station_id)
+        starts.inherit(places)
         _pour(copy, db.path, partial(keys.give_password, name=name, password=password) if card else None)
     with db.writing() as session:
         events.record(

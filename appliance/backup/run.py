@@ -69,12 +69,17 @@ class _Run:
             details = {"files": numbers.files, "others": others}
             runs.close(self.db, self.run_id, RunState.NOTHING_TO_DO, details=details, skipped=numbers.unreadable)
             return {"nothing_to_do": True, "files": numbers.files}
-        from appliance.backup.visit import Visit  # most nights do not need it
+        from appliance.backup import recall  # most nights need neither
+        from appliance.backup.visit import Visit
 
-        with open_cold() as cold:
+        with open_cold() as cold, ExitStack() as anew:
+            if recall.recall(self.progress, cold, was_cut_off=was_cut_off):
+                sheets = self._plan(anew)
+                numbers = total(sheets)
             self.details |= {runs.VISIT: True, "others": others, "moved": sum(sheet.numbers.moved for sheet in sheets)}
             runs.note(self.db, self.run_id, details=self.details)
             result = Visit(self.progress, cold, self.hots, self.today).do(sheets, numbers, was_cut_off)
+            self.details[recall.MANIFEST] = recall.digest(cold)
             self._practise(cold)
         return self._prove(result, numbers.unreadable)
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
+from appliance import clock
 from appliance.album_page import cold as album_page
 from appliance.backup import (
     crashpoints,
@@ -28,6 +29,7 @@ from appliance.backup.pipeline import Crew, Pipeline, Tally
 from appliance.backup.plan import Numbers, Sheet
 from appliance.backup.settle import Settler
 from appliance.backup.work import Batch, Cutter
+from appliance.drives import meeting
 from appliance.drives.mounts import Mount
 from appliance.errors import ApplianceError
 from appliance.jobs.progress import Progress
@@ -44,6 +46,8 @@ class Visit:
         self.shelf = older.Shelf(self.db, cold, today, before=lambda: manifest.withdraw(cold))
         self.carrier = Carrier(cold)
         self.tally = Tally()
+        time = clock.read(progress.places)  # versions go by days that have surely passed, and by no others
+        self.until = today if time.is_trusted else min(today, time.passed.date())
 
     def do(self, sheets: Sequence[Sheet], numbers: Numbers, was_cut_off: bool) -> dict[str, Any]:
         """Everything; the numbers of the run.  Raises what stops a run, in words."""
@@ -68,7 +72,7 @@ class Visit:
                 sweep.put_strays_away(self.progress, self.shelf, self.hots)
             scrubbed = self._scrub()
             repaired = scrub.repair_hot(self.progress, self.cold, self.hots)
-            versions.apply_policy(self.db, self.cold, self.today)
+            versions.apply_policy(self.db, self.cold, self.until)
         except BaseException:
             with contextlib.suppress(OSError, ApplianceError):  # the drive itself may be what failed
                 self.cold.check()
@@ -100,7 +104,7 @@ class Visit:
         return problems.ColdFailing(drive=self.cold.name, why=error.strerror or str(error))
 
     def _make_room(self, needed: int) -> None:
-        versions.make_room(self.db, self.cold, self.today, needed)
+        versions.make_room(self.db, self.cold, self.until, needed)
 
     def _copy(self, sheets: Sequence[Sheet], numbers: Numbers) -> None:
         self.tally.expected = numbers.bytes
@@ -139,10 +143,22 @@ class Visit:
         """Every drive gets a copy; a drive without room for it does not spoil the proof."""
         self.progress.step(N_("Finishing"), share=(97, 99))
         for drive in (self.cold, *self.hots):  # one after the other: side by side they would need twice the memory
-            if drive.read_only:
+            if drive.read_only or self._knows_more(drive):
                 continue
             try:
                 station_copy.write(self.db, drive)
             except (OSError, sqlite3.Error) as error:
                 fields = {"drive": drive.name, "why": str(error)}
                 self.progress.log(N_("The settings could not be copied onto {drive}: {why}."), fields)
+
+    def _knows_more(self, drive: Mount) -> bool:
+        """Whether the copy on a drive may be of a later time than this station: it stays until somebody decided."""
+        try:
+            if meeting.meet(self.progress.places, drive) is None:
+                return False
+        except OSError:
+            return False
+        self.progress.log(
+            N_("What {drive} knows of people and settings may be newer, and was kept."), {"drive": drive.name}
+        )
+        return True

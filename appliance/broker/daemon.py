@@ -127,7 +127,7 @@ def main() -> None:
     options.add_argument(
         "--load",
         action="append",
-        default=["appliance.drives.privileged", "appliance.health.privileged", "appliance.watching.privileged"],
+        default=[f"appliance.{room}.privileged" for room in ("drives", "health", "watching", "web")],
         help="a module of verbs (privileged.py)",
     )
     options.add_argument("--plugins", action="store_true", help="also the verbs of plugins")

@@ -149,9 +149,10 @@ def _place() -> Path:
     return Path(os.environ.get("EVERPX_RUN", "/run/everpx")) / "services"
 
 
-def start(service: Service, *argv: str, within: tuple[str, ...] = ()) -> None:
+def start(service: Service, *argv: str, ports: tuple[str, ...] = (), within: tuple[str, ...] = ()) -> None:
     """Have it run with exactly these words; one that runs with others is started anew.  Raises ServiceFailed.
 
+    ``ports`` ("tcp . 445", as nft writes them) are open to the home network while it runs: its unit sees to that.
     ``within`` are the words of a program that closes it in (bwrap, setpriv), for which a unit has settings of its own.
     """
     if _launched():
@@ -160,7 +161,7 @@ def start(service: Service, *argv: str, within: tuple[str, ...] = ()) -> None:
         _wish(service, {"argv": [*within, *argv], "restarts": again})
         return
     words = folder() / f"{service.name}.env"
-    wanted = f"ARGUMENTS={' '.join(argv[1:])}\n"
+    wanted = f"ARGUMENTS={' '.join(argv[1:])}\nPORTS={', '.join(ports)}\n"
     same = words.exists() and words.read_text() == wanted
     if not same:
         write_atomically(words, wanted.encode(), mode=0o644)

@@ -17,9 +17,19 @@ from appliance.drives import service, switches
 from appliance.drives.identity import Verdict, VerdictKind, own_ids, verdict
 from appliance.drives.inventory import Found
 from appliance.drives.models import Drive, DriveRole, DriveState, PowerState
-from appliance.drives.mounts import DriveGone, DriveMissing, Mount, NotThatDrive, hot_drives, hot_mounts, mount_for
+from appliance.drives.mounts import (
+    GONE,
+    DriveGone,
+    DriveMissing,
+    Mount,
+    NotThatDrive,
+    hot_drives,
+    hot_mounts,
+    mount_for,
+)
 from appliance.drives.probing import Problem, problem_of
 from appliance.errors import ApplianceError
+from appliance.events import Event
 from appliance.health.models import Severity
 from appliance.health.service import Check, Finding, HealthContext, fix
 from appliance.jobs import service as jobs
@@ -35,6 +45,7 @@ COLD_AWAY_DAYS = Setting(
     maximum=3650,
     unit=N_("days"),
 )
+TOGETHER = timedelta(minutes=2)  # a copy notices at its next file that COLD is gone
 NOT_WELL = (VerdictKind.FOREIGN, VerdictKind.CLONED, VerdictKind.WRONG, VerdictKind.DIRTY, VerdictKind.UNREADABLE)
 CODES = tuple(f"drive_{kind.value}" for kind in NOT_WELL)  # whose findings compute their code
 FIX_OF = {VerdictKind.DIRTY: "drives.repair", VerdictKind.WRONG: "drives.confirm"}
@@ -60,8 +71,19 @@ def missing(context: HealthContext) -> Iterator[Finding]:
 def all_gone(context: HealthContext) -> bool:
     """Whether several drives vanished at once: that is the power or the hub."""
     drives = [d for d in hot_drives(context.session) if d.state is DriveState.ACTIVE]
-    nothing_at_all = context.inventory is not None and not context.inventory.found
-    return len(drives) > 1 and nothing_at_all and not any(_is_here(context, drive) for drive in drives)
+    nothing_at_all = context.inventory is not None and all(found.system for found in context.inventory.found)
+    if not nothing_at_all or any(_is_here(context, drive) for drive in drives):
+        return False
+    return len(drives) > 1 or (len(drives) == 1 and _went_with_cold(context, drives[0]))
+
+
+def _went_with_cold(context: HealthContext, hot: Drive) -> bool:
+    """Whether it was last here when the last two were unplugged while in use: it, and COLD at its copy."""
+    wanted = select(Event.at, Event.message).where(Event.kind == GONE).order_by(Event.id.desc()).limit(2)
+    gone = context.session.execute(wanted).all()
+    if hot.last_here is None or len({str(event.message.fields) for event in gone}) < 2:
+        return False
+    return all(abs(hot.last_here - event.at) < TOGETHER for event in gone)
 
 
 def _is_here(context: HealthContext, drive: Drive) -> bool:

@@ -24,6 +24,7 @@ from appliance.errors import ApplianceError, Conflict, NotFound
 from appliance.places import Places
 from appliance.words import N_
 
+GONE = "drive.gone"  # the kind of event of a drive that was unplugged while it was in use
 log = logging.getLogger("everpx.drives")
 
 
@@ -204,6 +205,12 @@ def _let_go(db: Database, broker: Broker, places: Places, drive: Drive, *, plugg
         _note(db, drive, PowerState.OFF, places)
 
 
+def note_gone(session: Session, drive: Drive) -> None:
+    """Write down that a drive, HOT or COLD, was pulled while it was in use."""
+    drive.last_here = now()
+    events.record(session, GONE, N_("{drive} was unplugged while it was in use."), drive=drive.name)
+
+
 def _note(db: Database, drive: Drive, state: PowerState, places: Places) -> None:
     """Write down that a HOT drive came or went; once per change."""
     if drive.power_state is state:
@@ -216,6 +223,5 @@ def _note(db: Database, drive: Drive, state: PowerState, places: Places) -> None
             space = os.statvfs(mount_for(places, row).path)
             row.free = space.f_bavail * space.f_frsize
         elif row.power_state is PowerState.MOUNTED:
-            row.last_here = now()
-            events.record(session, "drive.gone", N_("{drive} was unplugged while it was in use."), drive=row.name)
+            note_gone(session, row)
         row.power_state = state

@@ -25,7 +25,7 @@ from appliance.drives import circuits, records
 from appliance.drives import inventory as live
 from appliance.drives.leases import HANDING_OVER, lease
 from appliance.drives.models import Drive, DriveRole, PowerMove, PowerState
-from appliance.drives.mounts import DriveGone, DriveMissing, Mount, mount_for, mount_of
+from appliance.drives.mounts import DriveGone, DriveMissing, Mount, mount_for, mount_of, note_gone
 from appliance.drives.switches import Means, driver_of, guarded
 from appliance.drives.waiting import Arrival
 from appliance.errors import ApplianceError, Conflict, NotFound
@@ -201,11 +201,21 @@ def _note_last_state(db: Database, places: Places, drive: Drive) -> str | None:
         mount = mount_for(places, drive)
         space = os.statvfs(mount.path)
     except (DriveMissing, DriveGone, ApplianceError, OSError):
+        if drive.power_state is PowerState.MOUNTED and _went_away(places, drive):
+            with db.writing() as session:
+                note_gone(session, session.get_one(Drive, drive.id))
+                health.look_soon(session)
         return _disk_of(places, drive)
     with db.writing() as session:
         row = session.get_one(Drive, drive.id)
         row.free, row.last_here = space.f_bavail * space.f_frsize, now()
     return _disk_of(places, drive)
+
+
+def _went_away(places: Places, drive: Drive) -> bool:
+    """Whether it was mounted since this start, and its device is not the same any more."""
+    record = records.read(places.mounts, drive.tag)
+    return record is not None and record.boot == records.boot_id() and not record.is_live(places.mounts)
 
 
 def _disk_of(places: Places, drive: Drive) -> str | None:

@@ -7,11 +7,14 @@ folder, on the kernel's clock since boot; both begin anew with the next start).
 import json
 import time
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
+from appliance import clock
 from appliance.broker.client import Broker
 from appliance.drives import records
 from appliance.drives.health import all_gone
@@ -19,6 +22,7 @@ from appliance.durable import write_atomically
 from appliance.health import sensors
 from appliance.health.models import Severity
 from appliance.health.service import Check, Finding, HealthContext, fix
+from appliance.jobs.schedule import time_zone_name
 from appliance.places import Places
 from appliance.words import N_, Message
 
@@ -26,8 +30,7 @@ A_DAY_S = 24 * 3600
 RESETS = 3  # in a day; one alone happens when a drive wakes up
 WORN_PERCENT, NEARLY_WORN_PERCENT = 80, 100
 TIMES_OVER = 500  # a plain card lasts about a thousand
-CLOCK_PATIENCE_S = 20 * 60  # after the start
-SYSTEMD = Path("/run/systemd/system")
+DOUBT_PATIENCE_S, CLOCK_PATIENCE_S = 20 * 60, A_DAY_S  # after the start
 USB_KINDS = ("usb_died", "over_current")
 CARD_KINDS = ("own_disk_errors", "own_disk_worn")
 CODES = (*USB_KINDS, *CARD_KINDS)  # whose findings compute their code
@@ -157,19 +160,43 @@ def _card_finding(code: str, severity: Severity, said: str, **fields: object) ->
     )
 
 
-def clock_not_set(_: HealthContext) -> Iterable[Finding]:
-    """Nobody has told the station the time since it was started.  Without systemd, the clock is somebody else's."""
-    if not SYSTEMD.is_dir() or time.monotonic() < CLOCK_PATIENCE_S:
+def clock_not_set(context: HealthContext) -> Iterable[Finding]:
+    """Nobody has told the station the time since it was started.  One that is plainly wrong is told elsewhere."""
+    shown = clock.read(context.places)
+    if shown.is_set is not False or shown.is_wrong:
         return
-    status = sensors.clock_status()
-    if status is not None and status & sensors.STA_UNSYNC:
+    up = clock.uptime()
+    if not shown.is_trusted and up > DOUBT_PATIENCE_S:
+        where = ZoneInfo(time_zone_name(context.session))
+        yield Finding(
+            code="clock_not_set",
+            severity=Severity.WARNING,
+            message=Message(
+                N_("Nobody has told the station the time. Its clock shows {shown}."),
+                {"shown": f"{shown.now.astimezone(where):%Y-%m-%d %H:%M}"},
+            ),
+            hint=Message(
+                N_("Copies go on, but nothing is deleted by this clock: neither from the bin nor old versions.")
+            ),
+            fix="health.clock_is_right",
+            guide="clock",
+        )
+    elif up > CLOCK_PATIENCE_S:
         yield Finding(
             code="clock_not_set",
             severity=Severity.NOTICE,
-            message=Message(N_("The station's clock was not set from the internet since it was started.")),
-            hint=Message(N_("Copies go on. The time may be wrong by minutes until the station finds the internet.")),
+            message=Message(N_("The station's clock was not set from the internet for a day.")),
+            hint=Message(
+                N_("Everything goes on. The time may be wrong by minutes until the station finds the internet.")
+            ),
             guide="clock",
         )
+
+
+@fix("health.clock_is_right", N_("The time is right"))
+def clock_is_right(session: Session, broker: Broker, places: Places) -> None:
+    """A person has looked at a watch."""
+    clock.believe(places, datetime.now(UTC))
 
 
 def _ours(context: HealthContext) -> list[tuple[Any, Any]]:

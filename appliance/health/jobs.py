@@ -9,6 +9,7 @@ from appliance.errors import ApplianceError
 from appliance.health import service
 from appliance.jobs.kinds import job_kind
 from appliance.jobs.progress import Progress
+from appliance.web import health as door
 from appliance.words import N_
 
 
@@ -31,3 +32,5 @@ def settle_services(progress: Progress) -> None:
     progress.step(N_("Telling the network"))
     with progress.db.reading() as session:
         plugin.call("settle_services", session=session, broker=progress.broker, places=progress.places)
+    with suppress(ApplianceError):  # a finding tells of it
+        door.renew(progress.db, progress.broker, progress.places)

@@ -44,6 +44,8 @@ CORE_CHECKS = (
     "appliance.health.station",
     "appliance.health.hardware",
     "appliance.health.elsewhere",
+    "appliance.health.copied",
+    "appliance.web.health",
 )
 STANDING = ""  # the ``check`` of an issue that no check found
 

@@ -9,14 +9,13 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from appliance import manifest, plugin, recovery, settings
+from appliance import clock, manifest, plugin, recovery, settings
 from appliance.broker.client import Broker
 from appliance.errors import ApplianceError, BrokerUnavailable, RefusedByRoot
 from appliance.health import database
 from appliance.health.models import Severity
 from appliance.health.service import Check, Finding, HealthContext, fix
 from appliance.jobs.models import Job, JobState
-from appliance.jobs.schedule import clock_is_wrong
 from appliance.places import Places
 from appliance.plugin import PluginRow
 from appliance.words import N_, Message
@@ -92,9 +91,9 @@ def own_disk_full(context: HealthContext) -> Iterable[Finding]:
         )
 
 
-def clock_wrong(_: HealthContext) -> Iterable[Finding]:
+def clock_wrong(context: HealthContext) -> Iterable[Finding]:
     """A box without a clock battery, before it has asked the network for the time."""
-    if clock_is_wrong(datetime.now(UTC)):
+    if clock.read(context.places).is_wrong:
         yield Finding(
             code="clock_wrong",
             severity=Severity.WARNING,

@@ -5,7 +5,8 @@ The clock rules, for a box whose clock may be wrong at boot and which may be off
 * what was missed while the station was off is caught up at its first tick, once, however often it was missed;
 * never two runs of the same thing within two hours; the later one waits until the two hours are over;
 * a run dated in the future never happened: the clock was wrong then;
-* a clock that shows a day before this version was built is wrong now: schedules wait, and health says so;
+* a clock that shows a moment which has certainly passed is wrong now (appliance/clock.py): schedules wait, and health
+  says so;
 * a plugin's plan rests while the plugin is off or not installed, and is caught up, once, when it is back;
 * a time that a change to summer time skips is run right after it; one that comes twice is run once.
 """
@@ -20,7 +21,7 @@ from cronsim import CronSim
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from appliance import BUILT
+from appliance import clock
 from appliance.errors import NotFound
 from appliance.jobs import kinds, service
 from appliance.jobs.models import Job, Schedule
@@ -67,11 +68,6 @@ def time_zone_name(session: Session) -> str:
         return TIME_ZONE.get(session) or machine_zone()
     except UnreadableSetting:
         return machine_zone()
-
-
-def clock_is_wrong(moment: datetime) -> bool:
-    """Whether the clock shows a time before this version existed (a box without a clock battery, before it asked)."""
-    return moment < datetime.fromisoformat(BUILT).replace(tzinfo=UTC)
 
 
 def next_after(cron: str, moment: datetime, where: ZoneInfo) -> datetime:
@@ -140,7 +136,7 @@ def due(session: Session, moment: datetime) -> list[Schedule]:
 
     Raises UnreadableSetting when the time zone cannot be known.
     """
-    if clock_is_wrong(moment):
+    if clock.read(moment=moment).is_wrong:
         return []
     where = zone(session)
     planned = [s for s in session.scalars(select(Schedule).where(Schedule.enabled)) if not kinds.waits(s.kind)]

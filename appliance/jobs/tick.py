@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from appliance import plugin
+from appliance import plugin, reserve
 from appliance.broker.client import Broker, SocketBroker
 from appliance.db import Database
 from appliance.health import service as health
@@ -26,6 +26,7 @@ from appliance.jobs import schedule, service
 from appliance.jobs.models import Job, JobState
 from appliance.jobs.worker import AGAIN
 from appliance.places import Places, places
+from appliance.upgrade import trial
 from appliance.words import N_, Message
 
 log = logging.getLogger("everpx.tick")
@@ -70,11 +71,26 @@ class Chores:
 
         web.refresh(self.places)
 
+    def renew_certificate(self) -> None:
+        """Https speaks for the names and addresses that the station has now."""
+        from appliance.web import health as door
+
+        door.renew(self.db, self.broker, self.places)
+
     def settle_services(self) -> None:
         """Programs that plugins have running serve what is here now; those of plugins that are off end."""
         plugin.end_services_of_others(self.broker)
         with self.db.reading() as session:
             plugin.call("settle_services", session=session, broker=self.broker, places=self.places)
+
+    def note_time(self) -> None:
+        """What has surely passed; and what was dated by a clock that turned out to be far off is dated anew."""
+        from appliance import clock
+        from appliance.library import emptying
+
+        if jump := clock.note(self.places):
+            log.info("the clock was set, by %s", jump)
+            emptying.date_anew(self.db, jump)
 
     def start_schedules(self) -> None:
         """What is due is queued."""
@@ -112,6 +128,10 @@ class Chores:
         recovery.remember_owner(self.places)
         database.check_weekly(self.places)
 
+    def keep_reserve(self) -> None:
+        """So that a full disk can be told of."""
+        reserve.keep(self.places.database)
+
     def check_health(self) -> None:
         """Every check; findings become issues."""
         health.run_all(self.db, self.broker, self.places)
@@ -121,46 +141,61 @@ Chore = Callable[[Chores], None]
 
 #: What people read when a chore failed.
 TITLES = {
+    "note_time": N_("looking at the clock"),
     "recover_jobs": N_("going on with what was interrupted"),
     "settle_drives": N_("bringing drives to rest"),
     "rest_drives": N_("letting drives rest"),
     "mount_hot": N_("taking drives into use"),
     "open_front_door": N_("getting ready for uploads"),
+    "renew_certificate": N_("renewing its certificate"),
     "settle_services": N_("offering what is here to the network"),
     "start_schedules": N_("starting what is planned"),
     "start_standing": N_("preparing previews and looking through drives"),
     "sample_health": N_("noting how the drives are"),
     "sample_space": N_("noting how full the drives are"),
     "check_database": N_("reading its own database"),
+    "keep_reserve": N_("keeping a little room on its own disk"),
     "check_health": N_("looking after everything"),
 }
 AT_START: tuple[Chore, ...] = (
+    Chores.note_time,
     Chores.recover_jobs,
     Chores.settle_drives,
     Chores.mount_hot,
     Chores.open_front_door,
     Chores.settle_services,
+    Chores.renew_certificate,
     Chores.start_schedules,
     Chores.start_standing,
 )
 USUAL: tuple[Chore, ...] = (
+    Chores.note_time,
     Chores.recover_jobs,
     Chores.mount_hot,
     Chores.open_front_door,
     Chores.settle_services,
+    Chores.renew_certificate,
     Chores.start_schedules,
     Chores.start_standing,
     Chores.sample_space,
     Chores.sample_health,
     Chores.check_database,
+    Chores.keep_reserve,
     Chores.check_health,
     Chores.rest_drives,
 )
 
 
+#: What makes work, or lets go of something for good: nothing for a version that may not stay.
+NOT_ON_TRIAL = {Chores.start_schedules, Chores.start_standing, Chores.sample_space, Chores.sample_health}
+
+
 def do(chores: Chores, which: tuple[Chore, ...]) -> None:
     """Do chores one after the other, whatever becomes of each."""
+    on_trial = trial.is_on(chores.places)
     for chore in which:
+        if on_trial and chore in NOT_ON_TRIAL:
+            continue
         name = chore.__name__
         try:
             chore(chores)

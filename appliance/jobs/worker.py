@@ -25,6 +25,7 @@ from appliance.folder_news import ONCE, WRITTEN, FolderNews
 from appliance.jobs.drive_watch import DriveWatch
 from appliance.jobs.outside_news import CATCH_UP, OutsideNews
 from appliance.places import Places, places
+from appliance.upgrade import trial
 
 log = logging.getLogger("everpx.worker")
 
@@ -36,6 +37,7 @@ GLANCE_FOR_S = 1.0
 SETTLE_S = 10.0  # a commit is heard of when it is written and seen when it is durable; drives may be slow
 LOOK_ANYWAY_S = 60.0  # a clock may be set, and not every filesystem tells
 TICK_EVERY_S = 30 * 60  # chores, when nothing else asked for them
+FIRST_TICK_S = 30  # after the start's own: signing in comes first
 TICK_AGAIN_S = 60  # the least time between two ticks for the same reason
 AGAIN_S = {"previews": 15}  # photos arrive one by one, and somebody waits for their pictures
 TICK_LIMIT_S = 15 * 60  # a tick that takes longer hangs on a drive
@@ -95,6 +97,7 @@ class Worker:
         self.failures: dict[int, int] = {}  # job id -> deaths in a row
         self.rest_until: dict[int, float] = {}  # job id -> when it may start again
         self.version = -1
+        self.on_trial = trial.is_on(here)  # then only drives are minded, and no job is started
         self.stopping = self.drives_changed = self.previews_wait = False
         self.last_tick: dict[str, float] = {}  # reason -> when
         self.unsettled = 0  # ticks in a row that left a drive for the next
@@ -134,14 +137,20 @@ class Worker:
     def _first_tick(self) -> None:
         """Before any job: what the last power cut left is put in order, and HOT is there."""
         self.drives.scanned.wait(FIRST_SCAN_S)
+        self.drives_changed = False  # what was found so far is what this tick looks at
         self._tick("start", "--start")
         while self._ticking() and not self.stopping:
             self._sleep(POLL_S)
             self._reap()
+        self.last_tick["usual"] = time.monotonic() - TICK_EVERY_S + FIRST_TICK_S
 
     def _round(self) -> None:
         """Whenever something may have happened.  Nothing new: one pragma and a few comparisons."""
         self._reap()
+        self.on_trial = self.on_trial and trial.is_on(self.here)
+        if self.on_trial:
+            self._mind_drives()
+            return
         version = self._data_version()
         if version != self.version or self.rest_until:
             self.version, self.seen = version, time.monotonic()
@@ -152,15 +161,18 @@ class Worker:
             self.previews_wait = False  # until something else happens: their drive may not be here
         if not self._busy(CATCH_UP) and self.outside.rest() == 0:
             self._spawn([CATCH_UP], 0, CATCH_UP)
+        self._mind_drives()
+        if self.next_due is not None and self.next_due <= f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}":
+            self._tick("due")
+        if time.monotonic() >= self._next_usual():
+            self._tick("usual")
+
+    def _mind_drives(self) -> None:
         if (self.drives_changed or time.monotonic() >= self.again) and not self._ticking():
             self.unsettled = 0 if self.drives_changed else self.unsettled
             self.drives_changed, self.again = False, math.inf
             self.last_tick.pop("drives", None)
             self._tick("drives")
-        if self.next_due is not None and self.next_due <= f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}":
-            self._tick("due")
-        if time.monotonic() - max(self.last_tick.get(why, NEVER) for why in ("drives", "due", "usual")) > TICK_EVERY_S:
-            self._tick("usual")
 
     def _rest(self) -> float:
         """How long there is nothing to look at unless somebody tells; 0 when something came while this was asked.
@@ -170,14 +182,14 @@ class Worker:
         moment = time.monotonic()
         if self.seen < self.heard and moment - self.heard < GLANCE_FOR_S:
             return GLANCE_S
-        waits = self.children or self.rest_until or self.drives_changed or self.previews_wait
+        waits = self.on_trial or self.children or self.rest_until or self.drives_changed or self.previews_wait
         if waits or moment - max(self.heard, self.seen) < SETTLE_S:
             return POLL_S
         if not self.commits.listen(self.here.data, WRITTEN | ONCE):
             return POLL_S
         if self._data_version() != self.version:
             return 0.0
-        until = min(LOOK_ANYWAY_S, self.again - moment, self.outside.rest())
+        until = min(LOOK_ANYWAY_S, self.again - moment, self._next_usual() - moment, self.outside.rest())
         if self.next_due is not None:
             due = datetime.fromisoformat(self.next_due).replace(tzinfo=UTC) - datetime.now(UTC)
             until = min(until, due.total_seconds())
@@ -206,6 +218,9 @@ class Worker:
         self.last_tick[why] = time.monotonic()
         self._spawn(["appliance.jobs.tick", *flags], 0, "tick")
         return True
+
+    def _next_usual(self) -> float:
+        return TICK_EVERY_S + max(self.last_tick.get(why, NEVER) for why in ("drives", "due", "usual"))
 
     def _ticking(self) -> bool:
         return self._busy("tick")

@@ -14,11 +14,11 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement, exists, or_, select
 
+from appliance import clock
 from appliance.backup.models import ColdFile, OldVersion
 from appliance.db import Database, now
 from appliance.drives.layout import BIN, DELETED
 from appliance.drives.mounts import Mount, hot_mounts
-from appliance.jobs.schedule import clock_is_wrong
 from appliance.library import bin as bins
 from appliance.library import burying, catalogue, room
 from appliance.library.beneath import open_beneath
@@ -33,7 +33,7 @@ PLACES = (BIN.encode(), DELETED.encode())
 
 def clean(db: Database, places: Places) -> int:
     """Settle every bin that is here and remove what need not be kept; how many things went."""
-    if clock_is_wrong(now()):
+    if not clock.read(places).is_trusted:
         return 0
     with db.reading() as session:
         mounts = [mount for mount in hot_mounts(session, places) if not mount.read_only]
@@ -49,6 +49,17 @@ def _clean(db: Database, mount: Mount) -> int:
     while room.free(mount) == 0 and (rows := _rows(db, mount, *_spare())):
         gone += erase(db, mount, rows[:1])
     return gone + _strangers(db, mount)
+
+
+def date_anew(db: Database, jump: timedelta) -> int:
+    """What was deleted since the box was started, before its clock was set: each keeps its days; how many."""
+    ended = now() - jump
+    began = ended - timedelta(seconds=clock.uptime())
+    with db.writing() as session:
+        rows = session.scalars(select(BinnedFile).where(BinnedFile.binned.between(began, ended))).all()
+        for row in rows:
+            row.binned, row.expires = row.binned + jump, row.expires + jump
+    return len(rows)
 
 
 def _rows(db: Database, mount: Mount, *which: ColumnElement[bool]) -> Sequence[BinnedFile]:

@@ -26,6 +26,7 @@ MEMORY = 768 << 20
 CPU_S = 60
 WALL_S = 90
 LARGEST_RESULT = 32 << 20
+FILM_BY = "file,pipe,fd"  # how ffmpeg may read, and nothing that a film names
 MOST_PIXELS = 100_000_000
 MOST_PIXELS_JPEG = 400_000_000  # decoded at a fraction of its size
 FORMATS = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP", "gif": "GIF", "heif": "HEIF", "avif": "AVIF"}
@@ -243,18 +244,24 @@ def video(source: int) -> tuple[dict[str, Any], list[bytes]]:
     facts = {"width": width, "height": height, "seconds": seconds, "content_id": film_identifier(told)}
     fit = "scale=w='min(1600,iw)':h='min(1600,ih)':force_original_aspect_ratio=decrease"
     for start in ("1", "0"):
-        frame = ["ffmpeg", "-v", "error", "-threads", "1", "-protocol_whitelist", "file,pipe", "-ss", start]
-        frame += ["-i", "/proc/self/fd/0", "-an", "-sn", "-dn", "-frames:v", "1", "-vf", fit, "-filter_threads", "1"]
+        frame = ["ffmpeg", "-v", "error", "-threads", "1", "-protocol_whitelist", FILM_BY, "-ss", start]
+        frame += ["-i", film(), "-an", "-sn", "-dn", "-frames:v", "1", "-vf", fit, "-filter_threads", "1"]
         if picture := run([*frame, "-f", "image2pipe", "-c:v", "bmp", "pipe:1"], source):
             return pictures_of(Image.open(io.BytesIO(picture), formats=["BMP"]), facts)
     raise ValueError("no frame")
 
 
+def film() -> str:
+    """How ffmpeg is told to read, and to jump in, its standard input; where there is no /proc it knows a way itself."""
+    return "/proc/self/fd/0" if os.access("/proc/self/fd", os.X_OK) else "fd:"  # from ffmpeg 6 on
+
+
 def probed(source: int) -> Any:
     """What ffprobe says of a film."""
     entries = "format=duration:format_tags:stream=width,height,duration:stream_tags=rotate:stream_side_data=rotation"
-    probe = ["ffprobe", "-v", "error", "-protocol_whitelist", "file", "-print_format", "json", "-select_streams", "v:0"]
-    return json.loads(run([*probe, "-show_entries", entries, "/proc/self/fd/0"], source))
+    probe = ["ffprobe", "-v", "error", "-protocol_whitelist", FILM_BY]
+    probe += ["-print_format", "json", "-select_streams", "v:0"]
+    return json.loads(run([*probe, "-show_entries", entries, film()], source))
 
 
 def run(command: list[str], source: int) -> bytes:

@@ -44,13 +44,13 @@ class Preview(NamedTuple):
     content_id: str = ""  # the same in both halves of an Apple Live Photo
 
 
-def command(program: Sequence[str], bwrap: str | None) -> list[str]:
-    """The command line that runs ``program`` in the sandbox."""
+def command(program: Sequence[str], bwrap: Sequence[str] | None) -> list[str]:
+    """The command line that runs ``program`` in the sandbox; ``bwrap`` as :func:`bubblewrap` says."""
     if bwrap is None:
         return list(program)
-    line = [bwrap, "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"]
+    line = [*bwrap, "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"]
     line += ["--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LANG", "C.UTF-8"]
-    line += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # first: the program may itself lie below /tmp
+    line += ["--dev", "/dev", "--tmpfs", "/tmp"]  # first: the program may itself lie below /tmp
     for place in dict.fromkeys(("/usr", sys.base_prefix, sys.prefix, str(WORKER))):
         if place == "/usr" or not place.startswith("/usr/"):
             line += ["--ro-bind", place, place]
@@ -62,21 +62,20 @@ def command(program: Sequence[str], bwrap: str | None) -> list[str]:
 
 
 @cache
-def bubblewrap() -> str | None:
-    """The path of a bubblewrap in which our own interpreter runs here, None when there is none."""
+def bubblewrap() -> tuple[str, ...] | None:
+    """The first words of a bubblewrap in which our own interpreter runs here, None when there is none.
+
+    In the worker's unit no /proc can be mounted, because parts of the unit's own are covered; then it has none.
+    """
     found = shutil.which("bwrap")
-    if found is None:
-        return None
-    try:
-        done = subprocess.run(
-            command([sys.executable, "-I", "-c", "import PIL"], found),
-            capture_output=True,
-            timeout=PROBE_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return found if done.returncode == 0 else None
+    for words in ((found, "--proc", "/proc"), (found,)) if found else ():
+        try:
+            program = command([sys.executable, "-I", "-c", "import PIL"], words)
+            if subprocess.run(program, capture_output=True, timeout=PROBE_S, check=False).returncode == 0:
+                return words
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+    return None
 
 
 class Sandbox:

@@ -104,7 +104,9 @@ def clean(mount: Mount, wanted: Callable[[str], bool]) -> int:
             if (part and wanted(stem)) or not (part or name.isdigit()):
                 continue
             with contextlib.suppress(FileNotFoundError):
-                if time.time() - os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime > LEFT_BEHIND_S:
+                facts = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                # a photo that is about to get its name has its own date already, which may be years ago
+                if time.time() - max(facts.st_mtime, facts.st_ctime) > LEFT_BEHIND_S:
                     os.unlink(name, dir_fd=folder)
                     removed += 1
     return removed

@@ -15,7 +15,7 @@ from datetime import timedelta
 from sqlalchemy import bindparam, delete, or_, select
 from sqlalchemy.orm import Session
 
-from appliance import plugin
+from appliance import clock, plugin
 from appliance.db import now
 from appliance.errors import ApplianceError, NotFound
 from appliance.people import passwords, throttle
@@ -59,7 +59,7 @@ def sign_in(session: Session, name: str, password: str, address: str, browser: s
 
 def open_for(session: Session, user: User, address: str, browser: str) -> str:
     """A new token for a person who has just shown who they are."""
-    moment = now()
+    moment = clock.read().passed
     session.execute(delete(SignIn).where(or_(SignIn.last_seen < moment - IDLE, SignIn.created < moment - LONGEST)))
     token = secrets.token_urlsafe(32)
     session.add(SignIn(token_hash=_hash(token), user_id=user.id, address=address, browser=browser[:LONGEST_BROWSER]))
@@ -77,7 +77,7 @@ _WHO = (  # built once: every page asks it
 
 def who(session: Session, token: str) -> tuple[User, SignIn] | None:
     """Whose token this is, while it is good."""
-    moment = now()
+    moment = clock.read().passed
     shown = {"token_hash": _hash(token), "idle_since": moment - IDLE, "oldest": moment - LONGEST}
     found = session.execute(_WHO, shown).first()
     return None if found is None else (found[0], found[1])

@@ -25,6 +25,7 @@ def main() -> None:
     options = argparse.ArgumentParser(prog="run-station.sh", description="Run an Everpx station on this machine.")
     options.add_argument("--data", type=Path, default=APP / "station", help="where it keeps everything (station/)")
     options.add_argument("--port", type=int, default=8080, help="of the console (8080)")
+    options.add_argument("--tls-port", type=int, help="of https (8443, with another --port: none)")
     options.add_argument(
         "--listen", default="127.0.0.1", help="address of the console; 0.0.0.0 opens it to the network"
     )
@@ -37,7 +38,9 @@ def main() -> None:
     data = given.data.absolute()
     try:
         if given.action == "run":
-            wish = launcher.Wish(data, f"{given.listen}:{given.port}", given.drive_size, given.folders)
+            tls_port = given.tls_port or (8443 if given.port == 8080 and given.tls_port is None else 0)
+            tls = f"{given.listen}:{tls_port}" if tls_port else ""
+            wish = launcher.Wish(data, f"{given.listen}:{given.port}", given.drive_size, given.folders, tls)
             launcher.launch(wish)
         else:
             _move(given.action, loop_drives.image_named(data / "loop-drives", given.drive or ""))

@@ -49,7 +49,7 @@ def show(home: Home) -> Home:
             why=f"The user {USER}, under which the station runs, cannot read the files in {APP}. "
             f"Allow it with: chmod -R go+rX {APP}"
         )
-    return Home(home.run / "data", home.run, home.user, home.rooted, home.listen)
+    return Home(home.run / "data", home.run, home.user, home.rooted, home.listen, home.tls)
 
 
 def _bind(source: Path, place: Path) -> None:

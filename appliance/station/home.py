@@ -10,6 +10,7 @@ from pathlib import Path
 
 from appliance.errors import ApplianceError
 from appliance.places import Places
+from appliance.web.listening import TLS
 from appliance.words import N_
 
 APP = Path(__file__).parents[2]  # the checkout, or where the package is installed
@@ -31,6 +32,7 @@ class Home:
     user: pwd.struct_passwd
     rooted: bool
     listen: str = "127.0.0.1:8080"
+    tls: str = ""  # where https is answered; "" is nowhere
 
     @property
     def places(self) -> Places:
@@ -41,6 +43,16 @@ class Home:
     def loop_drives(self) -> Path:
         """Images that stand in for USB drives."""
         return self.data / "loop-drives"
+
+    @property
+    def doors(self) -> str:
+        """``EVERPX_LISTEN``."""
+        return f"{self.listen} {self.tls}{TLS}" if self.tls else self.listen
+
+    @property
+    def identity(self) -> Path:
+        """What makes this station itself, as on an image's data partition; root's where root is the broker."""
+        return self.data / "identity"
 
     @property
     def log(self) -> Path:
@@ -74,6 +86,11 @@ def make(home: Home) -> None:
         _folder(home.run, 0o700, home.user)
         _folder(home.places.folder_drives, 0o750, home.user)
     _folder(home.run / "nginx", 0o700, home.user)
+    roots = None if home.rooted else home.user
+    _folder(home.identity, 0o700, roots)
+    if os.geteuid() == 0:  # it may have been started in the other way before
+        for kept in home.identity.iterdir():
+            os.chown(kept, 0 if roots is None else roots.pw_uid, -1, follow_symlinks=False)
     _folder(home.run / "services", 0o755, None if home.rooted else home.user)
     for old in (home.run / "services").iterdir():  # wishes of a launcher that was killed, and what programs left
         shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()

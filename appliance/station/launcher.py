@@ -41,6 +41,7 @@ class Wish:
     listen: str
     drive_size: int
     folders: bool = False
+    tls: str = ""
 
 
 def launch(wish: Wish) -> None:
@@ -86,7 +87,7 @@ def furnish(wish: Wish) -> tuple[Home, str]:
     """Folders, user and drives; the note says in a sentence what the drives are."""
     root = os.geteuid() == 0
     user = account.station_user() if root else pwd.getpwuid(os.geteuid())
-    home = Home(wish.data, run_folder(wish.data, os.geteuid()), user, root and not wish.folders, wish.listen)
+    home = Home(wish.data, run_folder(wish.data, os.geteuid()), user, root and not wish.folders, wish.listen, wish.tls)
     if home.rooted:
         mount_table.release(home.run)  # what a launcher that was killed left mounted
         make(home)
@@ -121,7 +122,7 @@ def environment(home: Home, shown: Home) -> dict[str, str]:
     return os.environ | {
         "EVERPX_DATA": str(shown.data),
         "EVERPX_RUN": str(home.run),
-        "EVERPX_LISTEN": home.listen,
+        "EVERPX_LISTEN": home.doors,
         "EVERPX_FRONT": "nginx",
         "EVERPX_USER": home.user.pw_name,
         "EVERPX_LOOP_DRIVES": str(home.loop_drives),
@@ -137,7 +138,8 @@ def environment(home: Home, shown: Home) -> dict[str, str]:
 
 def start(home: Home, supervisor: Supervisor) -> str | None:
     """Start everything; returns the claim code if nobody owns the station.  Raises CannotStart."""
-    check_port(home.listen)
+    for address in filter(None, (home.listen, home.tls)):
+        check_port(address)
     if shutil.which("nginx", path=supervisor.environment["PATH"]) is None:
         raise CannotStart(
             why="nginx is not installed. Install it (apt-get install nginx), or start ./run-station.sh as root."
@@ -198,7 +200,7 @@ def check_port(listen: str) -> None:
             except OSError as error:
                 if time.monotonic() > end:
                     raise CannotStart(
-                        why=f"Port {port} cannot be used ({error.strerror}). Choose another with --port."
+                        why=f"Port {port} cannot be used ({error.strerror}). Choose another with --port or --tls-port."
                     ) from None
             else:
                 return
@@ -216,6 +218,8 @@ def tell(home: Home, code: str | None, note: str) -> None:
     """What a person needs to know."""
     host, _, port = home.listen.rpartition(":")
     print(f"\nEverpx is ready: http://{'localhost' if host in ('127.0.0.1', '0.0.0.0') else host}:{port}")
+    if home.tls:
+        print(f"The same by a safe line (https), once this computer trusts it: port {home.tls.rpartition(':')[2]}")
     if code:
         print(f"Claim code: {code}")
     print(f"{note}\nStop it with Ctrl-C; what it knows is kept in {home.data}.\n", flush=True)

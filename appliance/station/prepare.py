@@ -10,7 +10,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from appliance import identity, recovery
+from appliance import identity, new_database, recovery, starts
 from appliance.durable import write_atomically
 from appliance.errors import ApplianceError
 from appliance.places import Places, places
@@ -20,15 +20,18 @@ from appliance.web import service as web
 def prepare(here: Places, claim_code: Path) -> str | None:
     """Identity, database, front door; returns the claim code while nobody has claimed, if it is known here."""
     recovery.prepare(here)
+    if not here.database.exists():
+        new_database.make(here.database)
     if not is_current(here.database):
-        from appliance.db import migrate  # half a second that only a first start, or one after an upgrade, needs
+        from appliance.db import migrate  # half a second that only a start after an upgrade needs
 
         migrate(here.database)
     code = None if is_claimed(here.database) else _code(here, claim_code)
     if code is None:
         claim_code.unlink(missing_ok=True)
     identity.secret_key(here)
-    web.refresh(here)
+    starts.begin(here)
+    web.refresh(here)  # here, because nginx and the worker start together and both would find it missing
     return code
 
 

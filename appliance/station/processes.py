@@ -63,7 +63,7 @@ class Supervisor:
         if service.before:
             self.once(service.before, service.user, service.name)
         uid, gid, groups = _credentials(service.user)
-        with self._log_of(service.name).open("ab") as log:
+        with undisturbed(), self._log_of(service.name).open("ab") as log:
             process = subprocess.Popen(
                 service.argv,
                 cwd=self.folder,
@@ -77,8 +77,11 @@ class Supervisor:
                 group=gid,
                 extra_groups=groups,
             )
-        deaths = self.running[service.name].deaths if service.name in self.running else []
-        self.running[service.name] = Running(service, process, os.pidfd_open(process.pid), deaths)
+            dead = self.running.get(service.name)
+            deaths = dead.deaths if dead else []
+            self.running[service.name] = Running(service, process, os.pidfd_open(process.pid), deaths)
+            if dead:
+                os.close(dead.watch)
 
     def once(self, argv: list[str], user: pwd.struct_passwd | None, name: str) -> subprocess.CompletedProcess[bytes]:
         """Run something to its end."""
@@ -124,16 +127,17 @@ class Supervisor:
 
     def end(self, name: str) -> None:
         """End one process; killed when it does not listen."""
-        one = self.running.pop(name)
-        one.process.terminate()
-        try:
-            one.process.wait(one.service.patience)
-        except subprocess.TimeoutExpired:
-            one.process.kill()
-            one.process.wait()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(one.process.pid, signal.SIGKILL)  # what it left behind, if it was killed
-        os.close(one.watch)
+        with undisturbed():
+            one = self.running.pop(name)
+            one.process.terminate()
+            try:
+                one.process.wait(one.service.patience)
+            except subprocess.TimeoutExpired:
+                one.process.kill()
+                one.process.wait()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(one.process.pid, signal.SIGKILL)  # what it left behind, if it was killed
+            os.close(one.watch)
 
     def words_of(self, name: str, lines: int = 12) -> str:
         """The end of a process's log."""
@@ -151,14 +155,13 @@ class Supervisor:
         name, status = one.service.name, one.process.wait()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(one.process.pid, signal.SIGKILL)  # its children, if it was killed
-        os.close(one.watch)
         moment = time.monotonic()
         ended = status != 0 or one.service.guest  # the console ends by itself when an admin wants it anew
         died = [moment] if ended else []
         one.deaths[:] = [at for at in one.deaths if moment - at < WITHIN_S] + died
         print(f"{name} ended (status {status}) and is started again; see {self._log_of(name)}", flush=True)
         if len(one.deaths) > DEATHS:
-            del self.running[name]
+            self.end(name)
             if self.guests and one.service.guest:
                 return self.guests.died(one, self.words_of(name, 3))
             raise CannotStart(why=f"{name} keeps ending. Its last words:\n{self.words_of(name)}")
@@ -189,19 +192,45 @@ def _die_with(parent: int, number: signal.Signals) -> Callable[[], None]:
     return arrange
 
 
+@dataclass
+class _Asked:
+    """Whether somebody asked the station to stop while it could not."""
+
+    busy: int = 0
+    stop: bool = False
+
+
+_asked = _Asked()
+
+
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """SIGTERM, SIGINT and SIGHUP raise :class:`Stop` inside, once."""
+    """SIGTERM, SIGINT and SIGHUP raise :class:`Stop` inside, once, and never in what is :func:`undisturbed`."""
 
     def stop(*_: object) -> None:
         for number in numbers:
             signal.signal(number, signal.SIG_IGN)
-        raise Stop
+        _asked.stop = bool(_asked.busy)
+        if not _asked.stop:
+            raise Stop
 
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     for number in numbers:
         signal.signal(number, stop)
     yield
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Stop waits for the end of this: a process that was started and is not yet known would outlive the station."""
+    _asked.busy += 1
+    try:
+        yield
+    finally:
+        _asked.busy -= 1
+        if _asked.stop and not _asked.busy:
+            _asked.stop = False
+            raise Stop
 
 
 def answers(address: str, path: str = "/") -> bool:

@@ -41,6 +41,16 @@ class Shelf:
 
 
 @dataclass(frozen=True)
+class Tls:
+    """How the front door answers by https; ``mark`` changes with each certificate, so that nginx reads the new one."""
+
+    listen: tuple[str, ...]
+    certificate: Path  # with its key
+    mark: str
+    http2_apart: bool = True  # nginx 1.25.1 and newer: a line of its own
+
+
+@dataclass(frozen=True)
 class Site:
     """What the front door depends on."""
 
@@ -48,6 +58,7 @@ class Site:
     static: Path  # the console's static files
     pages: Path  # what is shown while the console does not answer
     listen: tuple[str, ...] = ("127.0.0.1:8080",)
+    tls: "Tls | None" = None
     shelves: tuple[Shelf, ...] = ()  # of those that take uploads, the preferred one first
     workers: int = 2
 
@@ -75,7 +86,28 @@ def render(site: Site) -> str:
         uploads += _upload("/api/v1/files/", hot[0])
         uploads += "".join(_upload(prefix, hot[0], "@dav") for prefix in DEVICES)
         uploads += _asking()
-    return _frame(site, f"{listens}\n{_common(site)}{files}{uploads}{_console()}")
+    return _frame(site, f"{listens}\n{_tls(site.tls)}{_common(site)}{files}{uploads}{_console()}")
+
+
+def _tls(tls: Tls | None) -> str:
+    """The same doors by https: nothing older than TLS 1.2, and keys that no later theft opens (ECDHE, no tickets)."""
+    if tls is None:
+        return ""
+    http2 = "" if tls.http2_apart else " http2"
+    listens = "".join(f"    listen {address} ssl{http2};\n" for address in tls.listen)
+    return f"""\
+{listens}{"    http2 on;" if tls.http2_apart else ""}
+    ssl_certificate {quoted(tls.certificate)};  # {tls.mark}
+    ssl_certificate_key {quoted(tls.certificate)};
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384;
+    ssl_prefer_server_ciphers off;
+    ssl_ecdh_curve X25519:prime256v1:secp384r1;
+    ssl_session_cache shared:tls:1m;
+    ssl_session_timeout 1h;
+    ssl_session_tickets off;
+    error_page 497 =302 https://$http_host$request_uri;
+"""
 
 
 def _frame(site: Site, server: str) -> str:

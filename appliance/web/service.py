@@ -6,8 +6,11 @@ root's cannot be used to reach what is.  A text that nginx refuses is never put 
 
 import logging
 import os
+import re
 import signal
 import subprocess
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from appliance.drives import records
@@ -16,11 +19,13 @@ from appliance.drives.records import Record
 from appliance.durable import write_atomically
 from appliance.errors import ProgramFailed
 from appliance.places import Places
-from appliance.web.nginx import Shelf, Site, render
+from appliance.web import certificate, listening
+from appliance.web.nginx import Shelf, Site, Tls, render
 
 log = logging.getLogger("everpx.web")
 CHECK_TIMEOUT_S = 20
 RESERVE = 1_000_000_000  # bytes; a HOT drive with less takes no upload that names no drive
+HTTP2_APART = (1, 25, 1)
 CONFIG = "nginx.conf"
 STATIC = Path(__file__).parents[2] / "console" / "static"
 PAGES = Path(__file__).parent / "pages"
@@ -56,9 +61,37 @@ def _has_room(place: Path) -> bool:
 
 
 def site(places: Places) -> Site:
-    """The front door as it should be now.  ``EVERPX_LISTEN``: addresses, space between them."""
-    listen = tuple(os.environ.get("EVERPX_LISTEN", "127.0.0.1:8080").split())
-    return Site(run=places.run, static=STATIC, pages=PAGES, listen=listen, shelves=shelves(places.mounts))
+    """The front door as it should be now."""
+    return Site(
+        run=places.run,
+        static=STATIC,
+        pages=PAGES,
+        listen=listening.plain(),
+        tls=_tls(places),
+        shelves=shelves(places.mounts),
+    )
+
+
+def _tls(places: Places) -> Tls | None:
+    """Https, where it is listened for and there is a certificate."""
+    listen, found = listening.encrypted(), certificate.load(places)
+    if not listen or found is None:
+        return None
+    return Tls(listen, certificate.place(places), found.mark, http2_apart=_version() >= HTTP2_APART)
+
+
+@cache
+def _version() -> tuple[int, ...]:
+    """Which nginx this is; the newest when it does not say."""
+    with suppress(OSError, subprocess.TimeoutExpired):
+        said = subprocess.run(["nginx", "-v"], capture_output=True, text=True, timeout=CHECK_TIMEOUT_S, env=_paths())
+        if found := re.search(r"nginx/([0-9]+)\.([0-9]+)\.([0-9]+)", said.stderr):
+            return tuple(int(part) for part in found.groups())
+    return (999,)
+
+
+def _paths() -> dict[str, str]:
+    return os.environ | {"PATH": os.environ.get("PATH", "") + ":/usr/sbin"}
 
 
 def command(places: Places, config: str = CONFIG) -> list[str]:
@@ -85,7 +118,7 @@ def refresh(places: Places) -> bool:
     current = home / CONFIG
     if current.exists() and current.read_bytes() == text:
         return False
-    candidate = home / "candidate.conf"
+    candidate = home / f"candidate-{os.getpid()}.conf"  # nginx's own start and the worker may both be at it
     write_atomically(candidate, text, mode=0o644)
     try:
         check(places, candidate.name)
@@ -104,7 +137,7 @@ def check(places: Places, config: str) -> None:
             capture_output=True,
             text=True,
             timeout=CHECK_TIMEOUT_S,
-            env=os.environ | {"PATH": os.environ.get("PATH", "") + ":/usr/sbin"},
+            env=_paths(),
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ProgramFailed(program="nginx", why=str(error)) from None

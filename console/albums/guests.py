@@ -132,7 +132,7 @@ def _page(token: str, problems: dict[str, str], status: int) -> ResponseReturnVa
 
 
 def _touch(found: Opened) -> None:
-    with station().db.writing() as session:
+    with station().db.noting() as session:
         links.touch(session, found.link.id)
 
 
@@ -153,7 +153,7 @@ def unlock(token: str) -> ResponseReturnValue:
         _signer().dumps(links.proof(found.link)),
         max_age=OPEN_FOR_S,
         path=url_for(".page", token=token),
-        secure=bool(current_app.config["SESSION_COOKIE_SECURE"]),
+        secure=request.is_secure,
         httponly=True,
         samesite="Lax",
     )

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from appliance.people import service, tokens
 from appliance.people.models import ApiToken, User
-from console.access import Person, by, csrf, me, person
+from console.access import Person, by, csrf, looked_up, me, person
 from console.station import station
 
 PATHS = ("/api/", "/internal/", "/metrics")
@@ -112,12 +112,11 @@ def _load(asked: Request) -> TokenPerson | None:
 
 
 def _look_up(text: str) -> TokenPerson | None:
-    with station().db.reading() as session:
-        found = tokens.who(session, text.strip())
+    found = looked_up(lambda session: tokens.who(session, text.strip()))
     if found is None:
         return None
     if tokens.is_stale(found[1]):
-        with station().db.writing() as session:
+        with station().db.noting() as session:
             tokens.touch(session, found[1].id)
     return TokenPerson(*found)
 

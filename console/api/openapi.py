@@ -4,12 +4,11 @@ pydantic turns the annotations into JSON Schema; it is imported here only, when 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from appliance import VERSION
 from console.access import ADMIN, PUBLIC
-from console.api.foreign import FOREIGN
 from console.api.routes import Endpoint
 
 PART = re.compile(r"<(?:(\w+)(?:\([^)]*\))?:)?(\w+)>")
@@ -29,14 +28,14 @@ PROBLEM = {
 }
 
 
-def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
-    """The whole document."""
+def document(endpoints: Sequence[Endpoint], foreign: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """The whole document; ``foreign``: what is described by hand, by path."""
     schemas, definitions = _schemas(endpoints)
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         operation = _operation(endpoint, schemas)
         paths.setdefault(PART.sub(r"{\2}", endpoint.path), {})[endpoint.method.lower()] = operation
-    for path, operations in FOREIGN.items():
+    for path, operations in foreign.items():
         paths.setdefault(path, {}).update(operations)
     return {
         "openapi": "3.1.0",

@@ -22,6 +22,7 @@ from appliance.errors import ApplianceError, NotFound
 from appliance.words import N_
 from console.access import signed_in
 from console.api import auth, shapes
+from console.api.foreign import FOREIGN
 
 LARGEST_BODY = 1024 * 1024  # bytes of JSON
 
@@ -70,6 +71,7 @@ class Room:
 
     def __init__(self, plugin: str = "") -> None:
         self.plugin, self.endpoints = plugin, list[Endpoint]()
+        self.foreign: dict[str, dict[str, Any]] = {}  # by path: what is not JSON, described by hand (foreign.py)
         name = f"api_{plugin}" if plugin else "api"
         self.blueprint = Blueprint(name, __name__, url_prefix="/api/v1", template_folder="templates")
         auth.protect(self.blueprint)
@@ -99,6 +101,7 @@ class Room:
 
 
 core = Room()
+core.foreign = FOREIGN
 route = core.route
 
 
@@ -106,6 +109,12 @@ def endpoints() -> list[Endpoint]:
     """Of this application: the core's, and those of the plugins that are on."""
     rooms: list[Room] = current_app.extensions["everpx.api"]
     return [endpoint for room in rooms for endpoint in room.endpoints]
+
+
+def foreign() -> dict[str, dict[str, Any]]:
+    """Of this application: what is described by hand."""
+    rooms: list[Room] = current_app.extensions["everpx.api"]
+    return {path: operations for room in rooms for path, operations in room.foreign.items()}
 
 
 def answer(function: Callable[..., Any], parts: dict[str, Any], status: int) -> ResponseReturnValue:

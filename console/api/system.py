@@ -6,14 +6,17 @@ from typing import Any
 
 from sqlalchemy import select
 
-from appliance import events, leftovers, plugin, settings
+from appliance import clock, events, leftovers, plugin, settings
 from appliance.errors import Invalid, NotFound
 from appliance.health import service as health
 from appliance.health.models import Issue, Severity
 from appliance.manifest import Manifest
 from appliance.people.models import User
+from appliance.web import certificate as https
+from appliance.web import listening
 from appliance.words import N_, Message
-from console.access import admin_only, by, me
+from console import anew
+from console.access import admin_only, by, me, public
 from console.api.routes import route
 from console.station import station
 
@@ -99,6 +102,20 @@ class FixAnswer:
     """What pressing the button said, if anything."""
 
     text: Message | None
+
+
+@dataclass(frozen=True)
+class CertificateView:
+    """For whom it speaks and how long; ``good`` as far as the station's clock knows; ``authority`` as PEM."""
+
+    names: list[str]
+    addresses: list[str]
+    since: datetime
+    until: datetime
+    good: bool
+    fingerprint: str
+    authority: str
+    port: int | None
 
 
 @dataclass(frozen=True)
@@ -212,6 +229,13 @@ def guide(guide: str) -> GuideView:
     return GuideView(Message(found.title), [Message(step) for step in found.steps])
 
 
+@route("POST", "/health/look", summary="Look at everything now", access=admin_only)
+def look_now() -> None:
+    """As a job; one look at a time is enough."""
+    with station().db.writing() as session:
+        health.look_soon(session, asked_by=me().id)
+
+
 @route("POST", "/health/<int:issue_id>/fix", summary="Press an issue's button", access=admin_only)
 def fix(issue_id: int) -> FixAnswer:
     """The issue goes at the next check, when the fix has worked."""
@@ -232,6 +256,18 @@ def quiet(issue_id: int, body: Quiet) -> IssueView:
 def _issue_view(issue: Issue) -> IssueView:
     words, when = (issue.message, issue.hint, health.label_of(issue)), (issue.first_seen, issue.quiet_until)
     return IssueView(issue.id, issue.code, issue.subject, issue.severity, *words, issue.guide, *when)
+
+
+@route("GET", "/certificate", summary="The certificate with which this station answers by https", access=public)
+def certificate() -> CertificateView:
+    """Not found while it has none.  ``authority`` is what a device has to trust; compare its fingerprint."""
+    here = station()
+    found = https.load(here.places)
+    if found is None:
+        raise NotFound(what="certificate")
+    names, addresses, good = list(found.names), list(found.addresses), found.is_good(clock.read(here.places))
+    port = listening.port(listening.encrypted())
+    return CertificateView(names, addresses, found.since, found.until, good, found.fingerprint, found.authority, port)
 
 
 @route("GET", "/plugins", summary="Every plugin", access=admin_only)
@@ -265,6 +301,15 @@ def change_plugin(name: str, body: PluginChange) -> PluginView:
     if body.enabled is False:
         plugin.end_services(station().db, station().broker)
     return view
+
+
+@route("POST", "/console/restart", summary="Start the console anew", access=admin_only, status=202)
+def restart_console() -> None:
+    """So that a plugin that was switched on or off comes or goes; the console is back within some seconds.
+
+    Refused where nobody would start it again.
+    """
+    anew.start()
 
 
 def _as_form(manifest: Manifest, stored: dict[str, Any], given: dict[str, Any]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from console.api import (
     system,
     tokens,
 )
-from console.api.routes import core, endpoints
+from console.api.routes import core, endpoints, foreign
 
 __all__ = [
     "albums",
@@ -52,7 +52,7 @@ def document() -> Response:
     if made is None:
         from console.api import openapi  # with pydantic: 8 MiB that only this address needs, saying
 
-        made = current_app.extensions["everpx.openapi"] = json.dumps(openapi.document(endpoints()))
+        made = current_app.extensions["everpx.openapi"] = json.dumps(openapi.document(endpoints(), foreign()))
     return Response(made, mimetype="application/json")
 
 

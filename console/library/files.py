@@ -24,6 +24,7 @@ from console import devices
 from console.access import me, public, signed_in
 from console.api.routes import read_json
 from console.library.receiving import body_on, digest_in, moment, uploads
+from console.safe_line import way
 from console.station import station
 
 MOST_ASKED = 1000
@@ -129,6 +130,7 @@ def allowed() -> ResponseReturnValue:
     """
     path = request.headers.get("X-Everpx-Path", "")
     try:
+        way.refuse()
         let_in = _let_in(devices.opens(path))
     except ApplianceError as error:
         return _refused(error.status, error.as_json())

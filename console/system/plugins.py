@@ -4,9 +4,6 @@ A switch takes effect when a process starts.  Jobs and chores are new processes 
 started anew, which it does on request: whoever runs it (systemd, the launcher) starts it again within a second or two.
 """
 
-import os
-import signal
-import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,13 +18,12 @@ from appliance.errors import ApplianceError, Conflict
 from appliance.manifest import BROKEN, Manifest
 from appliance.plugin import PluginRow
 from appliance.words import N_, Message
+from console import anew
 from console.access import admin_only, by
 from console.shell import done, problems_of, show
 from console.station import station
 from console.system.room import blueprint
 from console.translate import say
-
-RESTART_AFTER_S = 0.5  # so that the answer is out
 
 
 @dataclass(frozen=True)
@@ -61,7 +57,7 @@ def _list(problems: dict[str, str], status: int) -> ResponseReturnValue:
         absent=absent,
         rootless=plugin.missing_from_root(station().broker),
         waiting=waiting,
-        can_restart=_supervised(),
+        can_restart=anew.is_possible(),
         problems=problems,
     )
 
@@ -158,12 +154,8 @@ def _record(session: Session, template: str, manifest: Manifest) -> None:
 @admin_only
 def restart_console() -> ResponseReturnValue:
     """Start the console anew; what nobody would start again is left running."""
-    if not _supervised():
-        return done(gettext("Restart the station for this to take effect."), "system.plugins_page")
-    threading.Timer(RESTART_AFTER_S, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    try:
+        anew.start()
+    except anew.NobodyStartsIt as error:
+        return done(say(error.message), "system.plugins_page")
     return done(gettext("The console starts anew. Reload this page in a few seconds."), "system.plugins_page")
-
-
-def _supervised() -> bool:
-    """Whether this is the served console (console.serve), as everywhere but in a test."""
-    return str(request.environ.get("SERVER_SOFTWARE", "")).startswith("gunicorn")

@@ -26,6 +26,7 @@ GROUPS = {
     "library": lazy_gettext("Photos and files"),
     "people": lazy_gettext("People"),
     "console": lazy_gettext("Console"),
+    "web": lazy_gettext("The safe line (https)"),
 }
 
 

@@ -74,6 +74,12 @@ def _others(session: Session) -> list[Section]:
             gettext("%(on)s of %(all)s switched on", on=on, all=len(manifests)),
             "warn" if broken else "",
         ),
+        Section(
+            url_for("safe_line.page"),
+            "lock",
+            gettext("A safe line"),
+            gettext("Nobody in the network can read along (https)"),
+        ),
         Section(url_for("system.history_page"), "scroll-text", gettext("History"), gettext("Who did what, and when")),
         Section(
             url_for("system.keys_page"),

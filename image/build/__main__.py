@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from image.build import image, stamp
+from image.build import image, keys, repack, stamp
 from image.build.arch import ARCHES
 from image.build.contents import APP
 from image.build.programs import BuildFailed
@@ -22,6 +22,10 @@ def main() -> None:
     )
     options.add_argument("--stamp", type=_several, metavar="N", help="make N stations from the image built last")
     options.add_argument("--built", type=Path, help="with --stamp: where that image is (build/image/ARCH)")
+    options.add_argument(
+        "--keys", type=Path, metavar="DIR", help="whom the image believes about upgrades, and what signs"
+    )
+    options.add_argument("--repack", metavar="VERSION", help="the files of the build before, under another version")
     options.add_argument("--raw", action="store_true", help="with --stamp: .img instead of .img.gz")
     given = options.parse_args()
     if given.stamp and not given.out:
@@ -37,7 +41,10 @@ def main() -> None:
         cache.mkdir(parents=True, exist_ok=True)
         with (cache / f"lock-{given.arch}").open("w") as lock:
             _alone(lock.fileno(), cache)
-            image.build(ARCHES[given.arch], cache, out)
+            if given.repack:
+                repack.repacked(ARCHES[given.arch], cache, out, given.repack, keys.found(given.keys, cache))
+            else:
+                image.build(ARCHES[given.arch], cache, out, keys.found(given.keys, cache))
     except BuildFailed as failed:
         sys.exit(f"\nNot built: {failed}")
     except KeyboardInterrupt:

@@ -12,6 +12,7 @@ from pathlib import Path
 from image.build.programs import BuildFailed, run
 
 SUITE = "trixie"
+PYTHON = "3.13"  # its own
 MIRROR = "http://deb.debian.org/debian"
 SECURITY = "http://deb.debian.org/debian-security"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -30,6 +31,21 @@ class Package:
 
     name: str
     version: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source package: what describes it, its version, and the files with their hashes."""
+
+    name: str
+    version: str
+    description: str
+    files: tuple[str, ...]
+
+
+def sources_of(lines: list[str]) -> list[str]:
+    """Lines for apt: the source packages of what ``lines`` name."""
+    return [f"deb-src{line.removeprefix('deb')}" for line in lines]
 
 
 def resolved(simulation: str) -> list[Package]:
@@ -81,6 +97,29 @@ class Archive:
         if found is None:
             raise BuildFailed(f"Debian has no package {name} for {self.arch}.")
         return Package(name, found[1])
+
+    def fetch(self, names: Iterable[str]) -> list[Path]:
+        """The packages' files, in the versions of now."""
+        debs = self.folder / "debs"
+        debs.mkdir(exist_ok=True)
+        run(["apt-get", *self._options, "download", *sorted(names)], cwd=debs)
+        return sorted(debs.iterdir())
+
+    def source(self, name: str) -> Source:
+        """The newest version of a source package."""
+        said = run(["apt-get", *self._options, "source", "--print-uris", "--only-source", "--download-only", name])
+        files = re.findall(r"^'\S+' (\S+ \d+ \S+)$", said, re.MULTILINE)
+        description = next((file.split()[0] for file in files if file.split()[0].endswith(".dsc")), "")
+        known = run(["apt-cache", *self._options, "showsrc", "--only-source", name]).split("\n\n")
+        versions = [re.search(r"^Version: (\S+)$", one, re.MULTILINE) for one in known if f" {description}\n" in one]
+        if not (description and versions and versions[0]):
+            raise BuildFailed(f"Debian has no source of {name}.")
+        return Source(name, versions[0][1], description, tuple(sorted(files)))
+
+    def fetch_source(self, source: Source, into: Path) -> None:
+        """Its files, as apt has checked them."""
+        words = ["source", "--only-source", "--download-only", f"{source.name}={source.version}"]
+        run(["apt-get", *self._options, *words], cwd=into)
 
     def unpack(self, name: str, into: Path) -> None:
         """What is in one package, without running anything of it."""

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from image.build.archive import SUITE, Archive
+from image.build.archive import PYTHON, SUITE, Archive
 from image.build.contents import as_lines, key
 from image.build.programs import run
-from image.build.wheels import PYTHON
 
+#: what it mounts and what it starts are gone with it, however it ends
+CONTAINED = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--")
 ESSENTIAL = ("?essential",)
 #: replaced by nothing while packages are set up; what is wanted of it is done natively afterwards
 LATER = ("/usr/bin/systemd-hwdb", "/usr/bin/py3compile", f"/usr/bin/python{PYTHON}", "/usr/bin/update-mime-database")
@@ -94,7 +95,7 @@ def set_up(tree: Path, archive: Archive, names: Sequence[str], log: Path, native
     remove(unfinished)
     env = {"SOURCE_DATE_EPOCH": "0", "TMPDIR": str(tree.parent)}
     try:
-        run(["unshare", "--mount", "--", *recipe(unfinished, archive, names, native)], env=env, log=log)
+        run([*CONTAINED, *recipe(unfinished, archive, names, native)], env=env, log=log)
     except BaseException:
         remove(unfinished)
         raise

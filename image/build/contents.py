@@ -10,8 +10,8 @@ from image.build.arch import Arch
 from image.build.archive import Package
 
 APP = Path(__file__).parents[2]
-#: of image/packages.txt, what a station needs only where it is set up from a checkout
-NOT_HERE = {"python3-venv"}
+#: of image/packages.txt, what a station needs only where it is set up from a checkout; its ffmpeg is films.py's
+NOT_HERE = {"python3-venv", "ffmpeg"}
 
 
 def listed(text: str) -> list[str]:

@@ -10,6 +10,7 @@ from image.build.programs import BuildFailed
 from image.build.tools import Tools
 
 CHUNK = 1024 * 1024
+LARGEST_PACKED = 300_000_000  # what a family downloads
 
 
 def assembled(disk: Path, arch: Arch, images: dict[int, Path], tools: Tools) -> None:
@@ -48,3 +49,13 @@ def packed(disk: Path, until: int, into: Path) -> None:
             out.write(piece)
             left -= len(piece)
     shutil.move(unfinished, into)
+
+
+def light_enough(packed_disk: Path) -> None:
+    """Raises BuildFailed for an image that has grown above what it may have."""
+    size = packed_disk.stat().st_size
+    if size > LARGEST_PACKED:
+        raise BuildFailed(
+            f"The packed image has {size / 1e6:.0f} MB and may have {LARGEST_PACKED / 1e6:.0f}. "
+            "image/left-out.txt is the place for what no station uses."
+        )

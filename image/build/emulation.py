@@ -20,17 +20,26 @@ def emulated(arch: Arch) -> Iterator[None]:
     if run(["uname", "-m"]).strip() == arch.machine:
         yield
         return
-    if not (BINFMT / "register").exists():
-        run(["mount", "-t", "binfmt_misc", "binfmt_misc", BINFMT])
-    rule = RULES / f"qemu-{arch.machine}.conf"
     known = BINFMT / f"qemu-{arch.machine}"
-    if known.exists():
-        yield
-        return
-    if not rule.exists():
-        raise BuildFailed(f"Programs for {arch.debian} cannot run here: install qemu-user-static and try again.")
-    (BINFMT / "register").write_text(rule.read_text().strip())
+    with _in_words(arch):
+        if not (BINFMT / "register").exists():
+            run(["mount", "-t", "binfmt_misc", "binfmt_misc", BINFMT])
+        told = not known.exists()
+        if told:
+            (BINFMT / "register").write_text((RULES / f"{known.name}.conf").read_text().strip())
     try:
         yield
     finally:
-        known.write_text("-1")
+        if told:
+            known.write_text("-1")
+
+
+@contextmanager
+def _in_words(arch: Arch) -> Iterator[None]:
+    try:
+        yield
+    except (BuildFailed, OSError) as failed:
+        raise BuildFailed(
+            f"Programs for {arch.debian} cannot run on this machine: its kernel has to hand them to qemu-user-static "
+            f"(binfmt_misc), which a container may not ask for unless it is a privileged one.\n{failed}"
+        ) from None

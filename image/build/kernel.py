@@ -6,16 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from image.build.contents import APP, listed
 from image.build.programs import BuildFailed
 from image.build.tools import Tools
 
-#: drivers of things that no station has; half of what a kernel package weighs
-LEFT_OUT = (
-    "drivers/gpu", "drivers/media", "drivers/infiniband", "drivers/isdn", "drivers/staging", "drivers/net/wireless",
-    "drivers/iio", "drivers/comedi", "drivers/fpga", "drivers/accel", "drivers/bluetooth", "drivers/nfc", "sound",
-    "net/bluetooth", "net/nfc", "drivers/crypto/intel", "drivers/net/ethernet/mellanox", "drivers/scsi/lpfc",
-    "drivers/scsi/qla2xxx",
-)  # fmt: skip
+LEFT_OUT = APP / "image/left-out-drivers.txt"
 
 
 @dataclass(frozen=True)
@@ -45,14 +40,18 @@ class Kernel:
         return self.package / "usr/lib" / f"linux-image-{self.release}"
 
 
-def put_modules(kernel: Kernel, tree: Path, tools: Tools) -> None:
-    """Drivers into the image's tree, with their index."""
+def put_modules(kernel: Kernel, ours: Path | None, tree: Path, tools: Tools) -> None:
+    """Drivers into the image's tree, and ``ours`` beside them, with their index."""
     place = tree / "usr/lib/modules" / kernel.release
-    left_out = {kernel.modules / "kernel" / name for name in LEFT_OUT}
+    patterns = listed(LEFT_OUT.read_text())
+    left_out = {found for pattern in patterns for found in (kernel.modules / "kernel").glob(pattern)}
     shutil.copytree(
         kernel.modules, place, symlinks=True,
         ignore=lambda folder, names: [name for name in names if Path(folder) / name in left_out],
     )  # fmt: skip
+    if ours is not None:
+        (place / "updates").mkdir()
+        shutil.copy(ours, place / "updates")
     tools.run(["depmod", "--basedir", tree, kernel.release])
 
 

@@ -27,17 +27,23 @@ def drawn(station_id: str, claim_code: str) -> Image.Image:
     draw, left = ImageDraw.Draw(label), _dots(MARGIN_MM)
     right = _dots(SIZE_MM[0] - MARGIN_MM - QR_MM)
 
-    def text(at_mm: float, words: str, size_mm: float) -> None:
-        draw.text((left, _dots(at_mm)), words, BLACK, ImageFont.load_default(_dots(size_mm)))
+    def text(base_mm: float, words: str, size_mm: float) -> None:
+        font = ImageFont.load_default(_dots(size_mm))
+        room = label.width - 2 * left
+        if (width := draw.textlength(words, font)) > room:  # a code with many wide letters
+            font = ImageFont.load_default(int(_dots(size_mm) * room / width))
+        overhang = draw.textbbox((0, 0), words, font, anchor="ls")[0]  # so that all lines begin at one edge
+        draw.text((left - overhang, _dots(base_mm)), words, BLACK, font, anchor="ls")
 
-    label.paste(_code(f"{CONSOLE}wizard?code={claim_code}"), (right, _dots(MARGIN_MM)))
-    text(3, "Everpx", 6)
-    text(11, "Open on a phone or computer at home:", 2.4)
-    text(14, CONSOLE, 3.4)
-    text(20, "Station", 2.4)
-    text(22.8, station_id, 3.6)
-    text(28.5, "Claim code: makes you its owner, once", 2.4)
-    text(31.3, claim_code, 5.2)
+    code = _code(f"{CONSOLE}wizard?code={claim_code}")
+    label.paste(code, (right + (_dots(QR_MM) - code.width), _dots(1.5)))
+    text(7.5, "Everpx", 6)
+    text(13, "Scan with a phone at home, or open", 2.4)
+    text(17, CONSOLE, 3.4)
+    text(22.5, "Station", 2.4)
+    text(26.5, station_id, 3.6)
+    text(31, "Claim code: makes you its owner, once. Keep this label.", 2.4)
+    text(36.5, claim_code, 5.2)
     return label
 
 

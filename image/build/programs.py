@@ -22,9 +22,9 @@ def run(
 ) -> str:
     """Its output.  Raises BuildFailed with its last words; with ``log`` everything it said is appended there.
 
-    Long work steps back behind whatever else the machine does.
+    Long work steps back behind whatever else the machine does, and it ends with the build, however that ends.
     """
-    words = ["nice", "-n", "5", *(os.fspath(word) for word in argv)]
+    words = ["setpriv", "--pdeathsig", "KILL", "nice", "-n", "5", *(os.fspath(word) for word in argv)]
     whole = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", **(env or {})}
     done = subprocess.run(words, cwd=cwd, env=whole, input=stdin, capture_output=True, text=True, check=False)
     if log is not None:

@@ -29,6 +29,18 @@ def of_python(site: Path) -> list[dict[str, Any]]:
     return found
 
 
+def of_source(name: str, version: str, licence: str) -> dict[str, Any]:
+    """An entry for what the build compiled from one of Debian's source packages."""
+    entry = _entry(name, version, "pkg:deb/debian/{}@{}?arch=source&distro=debian-13")
+    said = "Compiled by the build from Debian's source, in parts (image/film-parts.txt)."
+    return {**entry, "licenseDeclared": licence, "comment": said}
+
+
+def of_ours(name: str, version: str, licence: str) -> dict[str, Any]:
+    """An entry for a part of the station's own that has another licence than the station."""
+    return {**_entry(name, version, "pkg:generic/{}@{}"), "licenseDeclared": licence}
+
+
 def document(name: str, version: str, entries: list[dict[str, Any]], epoch: int) -> str:
     """The whole document; the same text for the same contents."""
     made = datetime.datetime.fromtimestamp(epoch, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

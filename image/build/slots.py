@@ -8,6 +8,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from appliance.upgrade import loaders
 from image.build import boot_files
 from image.build.arch import Arch
 from image.build.boot_files import Verity
@@ -16,9 +17,13 @@ from image.build.layout import MIB, rounded
 from image.build.tools import Tools
 
 BLOCK = 4096
+PACKED = "-Efragments,dedupe,ztailpacking"  # ends of files share blocks, as does what is there twice: 14 % smaller
+SMALLEST = "zstd,level=12"  # 2 % smaller than level 6, for twice the time
 ROOT_UUID = "65766572-7078-4000-8000-726f6f740000"
 VERITY_UUID = "65766572-7078-4000-8000-766572697479"
 PI_FIRMWARE = "usr/lib/raspi-firmware"
+#: for a Pi 3 and a Pi 4, and nothing for cameras, debugging and 16 MB of graphics; a Pi 5 has its own built in
+PI_PROGRAMS = ("bootcode.bin", "start.elf", "fixup.dat", "start4.elf", "fixup4.dat")
 BOARDS = ("bcm2710*.dtb", "bcm2711*.dtb", "bcm2712*.dtb", "bcm2837*.dtb")
 
 
@@ -34,11 +39,11 @@ class Moment:
         return {"SOURCE_DATE_EPOCH": str(self.epoch), "TZ": "UTC"}
 
 
-def root_slot(tree: Path, image: Path, salt: str, moment: Moment, tools: Tools) -> Verity:
+def root_slot(tree: Path, image: Path, salt: str, moment: Moment, tools: Tools, packing: str = SMALLEST) -> Verity:
     """Pack a tree, and put behind it what proves each of its blocks."""
     image.unlink(missing_ok=True)
     # With SOURCE_DATE_EPOCH it would keep the times of older files, which are those of a checkout.
-    words = ["env", "--unset=SOURCE_DATE_EPOCH", "mkfs.erofs", "--quiet", "-zzstd,level=6", "-C65536", "-x-1"]
+    words = ["env", "--unset=SOURCE_DATE_EPOCH", "mkfs.erofs", "--quiet", f"-z{packing}", "-C65536", "-x-1", PACKED]
     tools.run([*words, f"-T{moment.epoch}", f"-U{ROOT_UUID}", image, tree])
     size = rounded(image.stat().st_size, BLOCK)
     os.truncate(image, size)
@@ -60,13 +65,11 @@ def boot_slot_files(
         "everpx/slot.cfg": boot_files.slot_grub(arch, verity).encode(),
     }
     if firmware is not None:
-        start = [
-            path for pattern in ("*.elf", "*.dat", "bootcode.bin") for path in (firmware / PI_FIRMWARE).glob(pattern)
-        ]
+        start = [firmware / PI_FIRMWARE / name for name in PI_PROGRAMS]
         trees = [path for pattern in BOARDS for path in (kernel.device_trees / "broadcom").glob(pattern)]
         files |= {path.name: path.read_bytes() for path in [*start, *trees]}
         files["config.txt"] = boot_files.pi_config().encode()
-        files |= {name: text.encode() for name, text in boot_files.pi_command_lines(arch, verity).items()}
+        files["cmdline.txt"] = boot_files.pi_command_line(verity).encode()
     return files
 
 
@@ -75,10 +78,10 @@ def selector_files(arch: Arch, grub: Path, config: bytes, firmware: Path | None)
     files = {
         f"EFI/BOOT/{arch.efi_name}": (grub / arch.grub_program).read_bytes(),
         "EFI/debian/grub.cfg": config,  # where Debian's loader looks
-        "everpx/bootenv": boot_files.bootenv(),
+        "everpx/bootenv": loaders.bootenv(),
     }
     if firmware is not None:
-        files["autoboot.txt"] = boot_files.autoboot().encode()
+        files["autoboot.txt"] = loaders.autoboot().encode()
         # a Pi 3 starts with this file from the first FAT, which then reads autoboot.txt; later ones have it built in
         files["bootcode.bin"] = (firmware / PI_FIRMWARE / "bootcode.bin").read_bytes()
     return files

@@ -5,9 +5,9 @@ behind the other in one file.  So a station takes seconds, and its slots are the
 """
 
 import datetime
+import hashlib
 import json
 import os
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +46,7 @@ def found(folder: Path) -> Built:
 
 
 def stamp(built: Built, out: Path, *, raw: bool = False) -> Station:
-    """One more station into ``out``: image, label, and a line in the record.  ``raw`` leaves the image unpacked."""
+    """One more station into ``out``: image and its hash, label, a line in the record.  ``raw`` leaves it unpacked."""
     now = datetime.datetime.now(datetime.UTC)
     out.mkdir(parents=True, exist_ok=True)
     station = made(now)
@@ -61,14 +61,24 @@ def stamp(built: Built, out: Path, *, raw: bool = False) -> Station:
             write_at(unfinished, built.data, data)
         else:
             packed(data, built.data.size, data.with_suffix(".gz"))
-            with unfinished.open("wb") as whole:
-                for part in (built.folder / "disk.img.gz", data.with_suffix(".gz")):
-                    with part.open("rb") as content:
-                        shutil.copyfileobj(content, whole, MIB)
+            digest = _joined([built.folder / "disk.img.gz", data.with_suffix(".gz")], unfinished)
+            image.with_name(f"{image.name}.sha256").write_text(f"{digest}  {image.name}\n")
     written(station.station_id, station.claim_code, out / f"{station.station_id}-label")
     _note(out / RECORD, station, built, image, now)
     unfinished.rename(image)
     return station
+
+
+def _joined(parts: list[Path], whole: Path) -> str:
+    """Copy files into one, one behind the other; its SHA-256, by which a download or a copy can be checked."""
+    digest = hashlib.sha256()
+    with whole.open("wb") as out:
+        for part in parts:
+            with part.open("rb") as content:
+                while piece := content.read(MIB):
+                    digest.update(piece)
+                    out.write(piece)
+    return digest.hexdigest()
 
 
 def data_partition(station: Station, image: Path, files: Path, size: int) -> None:

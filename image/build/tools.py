@@ -5,6 +5,7 @@ of that one program, so nothing is left mounted when it ends, however it ends.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
@@ -13,14 +14,17 @@ from image.build.archive import Archive
 from image.build.contents import APP, as_lines, key, listed
 from image.build.programs import run
 
+#: where a program sees a folder whose own name must not get into what it makes
+HERE = Path("/mnt")
 ENTER = """set -e
-tree=$1 work=$2
-shift 2
+tree=$1 work=$2 here=$3
+shift 3
 mount --make-rprivate /
 mkdir -p "$tree$work"
 mount --rbind "$work" "$tree$work"
 mount -t proc proc "$tree/proc"
 mount --bind /dev "$tree/dev"
+[ -z "$here" ] || mount --bind "$here" "$tree/mnt"
 exec chroot "$tree" "$@"
 """
 
@@ -32,19 +36,42 @@ class Tools:
         self.tree, self.work, self.log = tree, work, log
 
     def run(
-        self, argv: Sequence[str | PathLike[str]], *, env: dict[str, str] | None = None, stdin: str | None = None
+        self,
+        argv: Sequence[str | PathLike[str]],
+        *,
+        env: dict[str, str] | None = None,
+        stdin: str | None = None,
+        here: Path | None = None,
     ) -> str:
-        """Run one of its programs.  Raises BuildFailed."""
+        """Run one of its programs, which sees the folder ``here`` at ``HERE``.  Raises BuildFailed."""
         enter: list[str | PathLike[str]] = ["unshare", "--mount", "sh", "-c", ENTER, "enter", self.tree, self.work]
-        return run([*enter, *argv], env=env, stdin=stdin, log=self.log)
+        return run([*enter, here or "", *argv], env=env, stdin=stdin, log=self.log)
+
+
+@dataclass(frozen=True)
+class Wished:
+    """A folder with programs, as it would be set up now."""
+
+    archive: Archive
+    kind: str
+    names: list[str]
+    exact: list[str]
+
+    def set_up(self, cache: Path, log: Path) -> Tools:
+        """It, set up anew when Debian has newer ones."""
+        tree = cache / f"{self.kind}s-{self.archive.arch}-{key(self.exact)}"
+        if not tree.exists():
+            base.set_up(tree, self.archive, self.names, log)
+            base.forget_older(cache, f"{self.kind}s-{self.archive.arch}-", tree)
+        return Tools(tree, cache, log)
+
+
+def wished(archive: Archive, kind: str, more: Sequence[str] = ()) -> Wished:
+    """What ``image/KIND-packages.txt`` lists, and ``more``, in the versions of now."""
+    names = [*listed((APP / f"image/{kind}-packages.txt").read_text()), *more]
+    return Wished(archive, kind, names, as_lines(archive.resolve([*base.ESSENTIAL, *names])))
 
 
 def prepared(cache: Path, archive: Archive, log: Path) -> Tools:
-    """The tools, set up anew when Debian has newer ones."""
-    wished = listed((APP / "image/tool-packages.txt").read_text())
-    wanted = as_lines(archive.resolve([*base.ESSENTIAL, *wished]))
-    tree = cache / f"tools-{archive.arch}-{key(wanted)}"
-    if not tree.exists():
-        base.set_up(tree, archive, wished, log)
-        base.forget_older(cache, f"tools-{archive.arch}-", tree)
-    return Tools(tree, cache, log)
+    """The tools of every build."""
+    return wished(archive, "tool").set_up(cache, log)

@@ -5,23 +5,22 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from image.build.contents import APP
+from image.build import icu, upgrades
+from image.build.arch import Arch
+from image.build.archive import PYTHON
+from image.build.contents import APP, listed
 from image.build.kernel import Kernel, put_modules
+from image.build.keys import Keys
 from image.build.programs import run
-from image.build.tools import Tools
-from image.build.wheels import PYTHON
+from image.build.tools import HERE, Tools
+from image.build.version import Version
 
 HOME = "opt/everpx"
 CODE = ("appliance", "console", "plugins")
-#: of the base, what nobody uses on a station: 3D drivers that ffmpeg's outputs to a screen bring along, what only
-#: installing packages needs (nothing is ever installed into a slot), and traces of setting up
-NOT_KEPT = (
-    "usr/lib/*/dri", "usr/lib/*/libLLVM*", "usr/lib/*/libgallium*", "usr/lib/*/libz3.so*",
-    "usr/share/mime", "usr/share/icons", "usr/share/fonts",
-    "var/lib/dpkg/info", "var/lib/dpkg/*-old", "var/lib/dpkg/available", "var/lib/apt", "var/cache/*", "var/log/*",
-    "var/lib/systemd/*", "etc/*-", "etc/machine-id", "etc/hostname", "etc/resolv.conf", "etc/apt", "etc/fstab",
-    "etc/ssl/private/ssl-cert-snakeoil.key", "etc/ssh", "boot/*", "tmp/*", "run/*",
-)  # fmt: skip
+LEFT_OUT = APP / "image/left-out.txt"
+BARE_LIBRARIES = APP / "image/build/bare_libraries.py"
+#: what names on old cards, in archives and on old computers are written in
+CHARACTER_SETS = "UTF-7 UTF-16 UTF-32 UNICODE IBM437 IBM850 IBM852 IBM866 ISO8859-1 ISO8859-15 CP1252 GBK GB18030 BIG5"
 SPOKEN = {"root", "en", "zh"}  # how the console's languages write dates and numbers
 OPEN = "u=rwX,go=rX"  # whatever this checkout's files may have
 MADE = ("boot/selector", "data", "var/log", "var/cache", "var/lib/systemd", "var/lib/everpx")
@@ -34,29 +33,58 @@ class Ingredients:
 
     base: Path
     kernel: Kernel
+    driver: Path | None  # our own, where the board has a use for it
     wheels: Path
-    release: str  # what /usr/lib/everpx/release says
+    films: Path  # programs that read them
+    icu: Path
+    version: Version
+    arch: Arch
+    keys: Keys
 
 
 def planted(tree: Path, given: Ingredients, tools: Tools) -> None:
     """The whole tree, made anew."""
     run(["rm", "-rf", "--one-file-system", tree])
     run(["cp", "--archive", "--reflink=auto", given.base, tree])
-    for pattern in NOT_KEPT:
-        # glob.glob: pathlib does not find links to nowhere
-        for name in sorted(glob.glob(pattern, root_dir=tree, include_hidden=True)):  # noqa: PTH207
-            _remove(tree / name)
+    run(["cp", "--archive", "--remove-destination", f"{given.films}/.", tree])
+    data = icu.library(tree)
+    data.unlink()  # it may be the base's as well
+    shutil.copy(given.icu, data)
+    put_modules(given.kernel, given.driver, tree, tools)
+    _appliance(tree, given.wheels)
+    _leave_out(tree)
     for name in MADE:
         (tree / name).mkdir(parents=True, exist_ok=True)
-    put_modules(given.kernel, tree, tools)
-    _appliance(tree, given.wheels)
     ours = tree.with_name(f"{tree.name}-ours")
     run(["rm", "-rf", ours])
     run(["cp", "-rP", APP / "rootfs", ours])
     run(["chmod", "-R", OPEN, ours])
     run(["cp", "--archive", "--remove-destination", f"{ours}/.", tree])
-    (tree / "usr/lib/everpx/release").write_text(given.release)
+    named(tree, given.arch, given.version)
+    (tree / upgrades.AUTHORITY).write_bytes(given.keys.authority)
+    (tree / upgrades.KEY_LIST).write_bytes(given.keys.listed)
     _settle(tree, tools)
+
+
+def named(tree: Path, arch: Arch, version: Version) -> None:
+    """Say in a tree which version it is."""
+    for name, text in (("usr/lib/everpx/release", version.release(arch)),
+                       (upgrades.RAUC_SETTINGS, upgrades.rauc_settings(arch, version))):  # fmt: skip
+        place = tree / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.unlink(missing_ok=True)  # it may be another tree's as well
+        place.write_text(text)
+
+
+def _leave_out(tree: Path) -> None:
+    for pattern in listed(LEFT_OUT.read_text()):
+        # glob.glob: pathlib does not find links to nowhere
+        for name in sorted(glob.glob(pattern, root_dir=tree, include_hidden=True)):  # noqa: PTH207
+            _remove(tree / name)
+    kept = {f"{name}.so" for name in CHARACTER_SETS.split()} | {"gconv-modules", "gconv-modules.d"}
+    for place in tree.glob("usr/lib/*/gconv/*"):
+        if place.name not in kept:
+            _remove(place)
 
 
 def _appliance(tree: Path, wheels: Path) -> None:
@@ -82,13 +110,19 @@ def _appliance(tree: Path, wheels: Path) -> None:
 def _settle(tree: Path, tools: Tools) -> None:
     """What packages would have done when they were set up, with this machine's processor."""
     tools.run(["systemd-sysusers", f"--root={tree}"])
-    tools.run(["systemd-hwdb", "--usr", f"--root={tree}", "update"])
+    # it notes where it read, so it sees the tree at the same place in every build
+    tools.run(["systemd-hwdb", "--usr", f"--root={HERE}", "update"], here=tree)
     _remove(tree / "usr/lib/udev/hwdb.d")  # is in what was just made
     tools.run(["systemctl", f"--root={tree}", "preset-all"])
     tools.run(["systemctl", f"--root={tree}", "set-default", "multi-user.target"])
     folders = [tree / name for name in PYTHON_FOLDERS]
-    compiling = ["python3", "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash"]
+    # what a Python keeps in memory gets into what it compiles: this one never reads byte code of its own
+    tools.run(["sh", "-c", "find /usr/lib/python3* -name __pycache__ -exec rm -rf {} +"])
+    compiling = ["python3", "-B", "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash"]
     tools.run([*compiling, "-s", tree, "-p", "/", *folders], env={"PYTHONHASHSEED": "0"})
+    site = tree / HOME / f"lib/python{PYTHON}/site-packages"
+    env = {"PYTHONHASHSEED": "0", "PYTHONPATH": str(site)}
+    tools.run(["python3", "-B", "-", folders[0], site], env=env, stdin=BARE_LIBRARIES.read_text())
     (tree / "etc/machine-id").write_text("")
     # each start lays an empty layer over /etc and /var; without these stamps systemd would settle all of it every time
     for name in ("etc/.updated", "var/.updated"):

@@ -10,10 +10,13 @@ import sys
 from pathlib import Path
 
 from image.build.arch import Arch
+from image.build.archive import PYTHON
+from image.build.compilers import Compilers
 from image.build.contents import key
 from image.build.programs import BuildFailed, run
 
-PYTHON = "3.13"  # Debian 13's
+#: what a debugger would want to know is a third of the compiled parts
+STRIPPED = "--strip-unneeded"
 SOURCE_ONLY = ("wsgidav",)
 NEWEST_GLIBC = 41  # Debian 13's 2.41; wheels for older ones run as well
 GLIBC = [17, *range(24, NEWEST_GLIBC + 1)]
@@ -36,10 +39,10 @@ def requirements(lock: str) -> dict[str, str]:
     return {name: "\n".join(lines) for name, lines in found.items() if "sys_platform == 'win32'" not in lines[0]}
 
 
-def installed(cache: Path, arch: Arch, lock: Path, log: Path) -> Path:
+def installed(cache: Path, arch: Arch, lock: Path, compilers: Compilers, log: Path) -> Path:
     """A folder with every locked package, as ``site-packages`` wants it; kept while the lock is the same."""
     text = lock.read_text()
-    place = cache / f"wheels-{arch.debian}-{key(text, PYTHON, SOURCE_ONLY)}"
+    place = cache / f"wheels-{arch.debian}-{key(text, PYTHON, SOURCE_ONLY, STRIPPED)}"
     if place.exists():
         return place
     unfinished = place.with_name(f"unfinished-{place.name}")
@@ -56,6 +59,8 @@ def installed(cache: Path, arch: Arch, lock: Path, log: Path) -> Path:
         kind += [word for one in ("cp313", "abi3", "none") for word in ("--abi", one)]
         run([*pip, *target, *kind, "--require-hashes", "-r", str(chosen)], log=log)
         run([*pip, *target, *built], log=log)
+        strip = f"{arch.machine}-linux-gnu-strip {STRIPPED}"
+        compilers.at(unfinished).run("find", "site-packages", "-name", "*.so*", "-exec", *strip.split(), "{}", "+")
     except BuildFailed as failed:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise BuildFailed(f"Not every locked Python package is to be had for {arch.debian}.\n{failed}") from None

@@ -4,13 +4,18 @@ python -m image.release key root-1.pem                          a new key; its p
 python -m image.release keys keys-1.json --root NAME… --needed 2 --channel stable=NAME --release release.crt
 python -m image.release keys keys-2.json --after keys-1.json …  the next list: what is not given stays
 python -m image.release sign keys-2.json root-1.pem             one more signature, at whatever place the key lies
+python -m image.release authority release-authority             the certificate above all that sign bundles
+python -m image.release signer release --authority release-authority   one that signs bundles
+python -m image.release bundle build/image/arm64 --signer release --authority release-authority.pem
 python -m image.release announce stable.json --key stable.pem --version 1.4.0 --bundle MODEL,MANIFEST,SIZE,URL
 python -m image.release check keys-1.json keys-2.json … [--channel stable=stable.json]
 """
 
 import argparse
+import json
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -18,7 +23,10 @@ from typing import Any
 from appliance.errors import ApplianceError
 from appliance.upgrade import documents, keys, trust
 from appliance.upgrade.state import Clock, State, Station
-from image.release import signing
+from image.build import bundle
+from image.build.keys import AUTHORITY, CERTIFICATE, KEY
+from image.build.programs import BuildFailed, run
+from image.release import certificates, signing
 
 BEFORE_ALL = "0.0.0"
 
@@ -30,7 +38,7 @@ def main(words: list[str] | None = None) -> None:
         given.step(given)
     except ApplianceError as error:
         sys.exit(f"A station would refuse this: {error}")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, BuildFailed) as error:
         sys.exit(str(error))
 
 
@@ -68,11 +76,45 @@ def sign(given: argparse.Namespace) -> None:
     given.file.write_bytes(made)
 
 
+def make_authority(given: argparse.Namespace) -> None:
+    """NAME.pem goes into every image; NAME.key is needed once for each signer."""
+    _write_pair(given.name.with_suffix(".pem"), certificates.authority("Everpx releases"), given.name)
+
+
+def make_signer(given: argparse.Namespace) -> None:
+    """NAME.crt and NAME.key, which sign bundles."""
+    above = certificates.Pair(given.authority.with_suffix(".pem").read_bytes(),
+                              given.authority.with_suffix(".key").read_bytes())  # fmt: skip
+    _write_pair(given.name.with_suffix(".crt"), certificates.signer(above, f"Everpx {given.name.name}"), given.name)
+
+
+def make_bundle(given: argparse.Namespace) -> None:
+    """Sign the slot images of a build; what ``announce`` wants of it is printed.  Needs the program rauc."""
+    built = json.loads((given.images / "build.json").read_text())
+    with tempfile.TemporaryDirectory() as folder:
+        keys = Path(folder)
+        for source, name in ((given.authority, AUTHORITY), (given.signer.with_suffix(".crt"), CERTIFICATE),
+                             (given.signer.with_suffix(".key"), KEY)):  # fmt: skip
+            (keys / name).write_bytes(source.read_bytes())
+        signed = bundle.made(given.images, built["model"], built["version"], keys, given.out or given.images, run)
+        print(
+            f"{built['model']},{bundle.manifest_hash(signed, keys, run)},{signed.stat().st_size},https://…/{signed.name}"
+        )
+
+
+def _write_pair(certificate: Path, pair: certificates.Pair, name: Path) -> None:
+    for place, content, mode in ((name.with_suffix(".key"), pair.key, 0o600), (certificate, pair.certificate, 0o644)):
+        with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+
+
 def announce(given: argparse.Namespace) -> None:
     """A channel file, signed; the hash of a bundle's manifest is what ``rauc info`` says."""
     bundles: dict[str, dict[str, str | int]] = {}
-    for bundle in given.bundle:
-        model, manifest, size, url = bundle.split(",", 3)
+    for one in given.bundle:
+        model, manifest, size, url = one.split(",", 3)
         bundles[model] = {"manifest": manifest, "size": int(size), "url": url}
     made = signing.channel_file(given.channel, given.version, bundles, int(time.time()), given.min_version, given.days)
     made = signing.signed(made, signing.opened(given.key.read_bytes()))
@@ -123,6 +165,22 @@ def _options() -> argparse.ArgumentParser:
     step.add_argument("file", type=Path)
     step.add_argument("key", type=Path, nargs="+")
     step.set_defaults(step=sign)
+
+    step = steps.add_parser("authority", help="make the certificate above all signers")
+    step.add_argument("name", type=Path)
+    step.set_defaults(step=make_authority)
+
+    step = steps.add_parser("signer", help="make a certificate that signs bundles")
+    step.add_argument("name", type=Path)
+    step.add_argument("--authority", type=Path, required=True)
+    step.set_defaults(step=make_signer)
+
+    step = steps.add_parser("bundle", help="sign the slot images of a build")
+    step.add_argument("images", type=Path, help="where a build put them")
+    step.add_argument("--signer", type=Path, required=True, help="its .crt and .key")
+    step.add_argument("--authority", type=Path, required=True, help="release-authority.pem")
+    step.add_argument("--out", type=Path)
+    step.set_defaults(step=make_bundle)
 
     step = steps.add_parser("announce", help="make and sign a channel file")
     step.add_argument("file", type=Path)

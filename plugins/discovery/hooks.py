@@ -19,6 +19,12 @@ def announced_services(session: Session) -> Iterable[Announced]:
     return service.ourselves()
 
 
+@hookimpl
+def station_names(session: Session, places: Places) -> Iterable[str]:
+    """The name in force, and the one that is wanted."""
+    return service.names(places)
+
+
 @hookimpl(trylast=True)
 def settle_services(session: Session, broker: Broker, places: Places) -> None:
     """After the others: then what they serve is what is announced."""
@@ -27,9 +33,10 @@ def settle_services(session: Session, broker: Broker, places: Places) -> None:
 
 @hookimpl
 def health_checks() -> Iterable[Check]:
-    """Announced at all, under the wanted name, and really heard."""
+    """Announced at all, under the wanted name, really heard, and the only one of its kind."""
     yield Check("announced", service.not_announced, N_("Being found on the network"))
     yield Check("heard", service.not_heard, N_("The station’s name on the network"))
+    yield Check("twice", service.seen_twice, N_("No other box says it is this station"))
 
 
 @hookimpl

@@ -26,6 +26,8 @@ KIND = re.compile(r"_[a-z0-9][a-z0-9-]{0,13}[a-z0-9]\._(tcp|udp)")
 SUBTYPE = re.compile(r"_[a-z0-9-]{1,62}")
 MOST_OFFERS = 64
 MDNS_PORT = 5353
+#: WS-Discovery and LLMNR, each by both protocols
+WINDOWS_PORTS = ("udp . 3702", "tcp . 3702", "udp . 5355", "tcp . 5355")
 #: interfaces that lead to no home network (containers, virtual machines, tunnels)
 NOT_HOME = ("docker", "br-", "virbr", "vnet", "tun", "tap", "wg", "zt", "tailscale", "ppp", "wwan")
 CONFIG = """[server]
@@ -121,7 +123,8 @@ def apply(request: Apply) -> dict[str, Any]:
     if windows:
         name = request.windows_name
         argv = ("/usr/sbin/wsdd2", "-H", name, "-N", name.upper()[:15], "-G", request.workgroup)
-        services.start(WSDD2, *argv, "-b", "vendor:Everpx", "-b", "model:Station", within=_as_nobody())
+        services.start(WSDD2, *argv, "-b", "vendor:Everpx", "-b", "model:Station",
+                       ports=WINDOWS_PORTS, within=_as_nobody())  # fmt: skip
     else:
         services.stop(WSDD2)
     return {"announcing": bool(request.offers), "windows": windows, "changed": changed}
@@ -135,7 +138,7 @@ def _announce(request: Apply) -> bool:
     told = grounds.swap(home / "conf/services/everpx.service", render(request.offers), _read_by_itself)
     named = grounds.swap(home / "conf/avahi-daemon.conf", config(request.host_name), _restart_if_running)
     services.start(AVAHI, "/usr/sbin/avahi-daemon", "--no-chroot", "--no-proc-title", *_as_ourselves(),
-                   within=_own_view(home))  # fmt: skip
+                   ports=(f"udp . {MDNS_PORT}",), within=_own_view(home))  # fmt: skip
     return told or named or not running
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from sqlalchemy.orm import Session
 
-from appliance import announced, identity, plugin
+from appliance import announced, identity, plugin, starts
 from appliance.broker.client import Broker
 from appliance.db import now
 from appliance.errors import ApplianceError, Invalid
@@ -51,12 +51,19 @@ def ourselves() -> list[Announced]:
     if port is None:
         return []
     with contextlib.suppress(FileNotFoundError, KeyError, ValueError):
-        mark = identity.load(places()).station_id[:SHORT_ID]
+        mark, started = identity.load(places()).station_id[:SHORT_ID], starts.load(places()).latest
+        start = () if started is None else (f"start={started.mark}",)
         return [
             Announced("_http._tcp", port, txt=("path=/",)),
-            Announced(KIND, port, txt=(f"id={mark}", "path=/")),
+            Announced(KIND, port, txt=(f"id={mark}", *start, "path=/")),
         ]
     return []
+
+
+def names(here: Places) -> list[str]:
+    """What browsers may call this station."""
+    found = state.load(here)
+    return [f"{name}.local" for name in dict.fromkeys((found.name, found.wanted)) if name]
 
 
 def settle(session: Session, broker: Broker, here: Places, *, sees_network: bool = True) -> State:
@@ -125,18 +132,27 @@ def _asked(here: Places, question: str, within: float) -> str:
 
 
 def look_around(here: Places) -> State:
-    """Ask the network for Everpx stations; those that are not this one are shown."""
+    """Ask the network for Everpx stations; those that are not this one are shown, also one that says it is this one."""
     found = multicast.browse(KIND, multicast.interfaces(), 2.0)
     try:
         mark = identity.load(here).station_id[:SHORT_ID]
     except (OSError, KeyError, ValueError):
         mark = ""
     others = tuple(
-        Other(one.name, one.host, one.addresses[0], one.port)
+        Other(one.name, one.host, one.addresses[0], one.port, says_it_is_us=one.txt.get("id") == mark)
         for one in found
-        if one.txt.get("id") != mark and one.addresses and one.port
+        if one.addresses and one.port and not _is_this_one(here, one, mark)
     )
     return state.change(here, others=others, looked=now().isoformat())
+
+
+def _is_this_one(here: Places, seen: multicast.Seen, mark: str) -> bool:
+    """Two signs must speak against it: another start than ours (ours may be announced late) and no address of ours."""
+    if seen.txt.get("id") != mark:
+        return False
+    started = starts.load(here).latest
+    another = started is not None and seen.txt.get("start", started.mark) != started.mark
+    return not another or bool({*seen.addresses} & {*_addresses()})
 
 
 def start_looking(session: Session, asked_by: int | None = None) -> Job:
@@ -156,7 +172,9 @@ def rename(session: Session, broker: Broker, here: Places, *, name: str, workgro
     if problems:
         raise Invalid(problems)
     plugin.configure(session, NAME, {"name": name, "workgroup": workgroup})
-    return settle(session, broker, here, sees_network=False)
+    found = settle(session, broker, here, sees_network=False)
+    announced.refresh(session)  # the certificate speaks for the new name soon
+    return found
 
 
 def not_announced(context: HealthContext) -> Iterable[Finding]:
@@ -200,3 +218,25 @@ def not_heard(context: HealthContext) -> Iterable[Finding]:
             guide="network_name",
         )
     look_around(context.places)
+
+
+def seen_twice(context: HealthContext) -> Iterable[Finding]:
+    """Another box that says it is this station, in the last look around."""
+    for other in state.load(context.places).others:
+        if other.says_it_is_us:
+            yield Finding(
+                code="station_twice",
+                severity=Severity.WARNING,  # anybody on the network can say so
+                subject=other.address,
+                message=Message(
+                    N_("Another box on this network says that it is this station. Its address is {address}."),
+                    {"address": other.address},
+                ),
+                hint=Message(
+                    N_(
+                        "The card of one is a copy of the other's. Phones may send to either, and photos then lie in "
+                        "two places. Switch one off until you know which is the right one."
+                    )
+                ),
+                guide="copied_card",
+            )

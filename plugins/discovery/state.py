@@ -20,6 +20,7 @@ class Other:
     host: str
     address: str
     port: int
+    says_it_is_us: bool = False  # its card was copied from this one's, or the other way round
 
     @property
     def url(self) -> str:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 KERNEL = services.declare("nfs", plugin="nfs", unit="nfs-server.service")
 GANESHA = services.declare("ganesha", plugin="nfs")
+PORTS = ("tcp . 2049",)
 MOST_EXPORTS, MOST_CLIENTS = 200, 100
 SMALLEST_NETWORK = {4: 16, 6: 48}  # bits; a larger network is no home
 CHECK_WITHIN_S = 20.0
@@ -179,7 +180,7 @@ def _by_the_kernel(places: list[Place], older: bool) -> None:
     if grounds.swap(etc / "nfs.conf.d/everpx.conf", kernel_settings(older), lambda: None):
         services.stop(KERNEL)
     grounds.swap(etc / "exports.d/everpx.exports", kernel_exports(places), _export_anew)
-    services.start(KERNEL)
+    services.start(KERNEL, ports=PORTS)
 
 
 def _export_anew() -> None:
@@ -246,7 +247,7 @@ def _by_ganesha(places: list[Place], older: bool) -> None:
     if grounds.swap(config, text, lambda: anew(GANESHA) if running else None, _try_out):
         _until_let_go(before, places)
     services.start(GANESHA, "/usr/bin/ganesha.nfsd", "-F", "-L", "/dev/stderr", "-N", "NIV_WARN",
-                   "-f", str(config), "-p", str(_home() / "ganesha.pid"))  # fmt: skip
+                   "-f", str(config), "-p", str(_home() / "ganesha.pid"), ports=PORTS)  # fmt: skip
     _until_listening(text)
 
 

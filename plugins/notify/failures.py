@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from appliance.reach import Inside
 from appliance.words import N_, Message
-from plugins.notify.reach import Inside
 
 log = logging.getLogger("everpx.notify")
 

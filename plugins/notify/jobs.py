@@ -8,14 +8,14 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from appliance import identity, sealed
+from appliance import identity, reach, sealed
 from appliance.db import now
 from appliance.jobs import schedule
 from appliance.jobs.kinds import job_kind
 from appliance.jobs.progress import Progress
 from appliance.people.models import User, UserState
 from appliance.words import N_
-from plugins.notify import failures, heartbeat, letter, outbox, reach, service, web
+from plugins.notify import failures, heartbeat, letter, outbox, service, web
 from plugins.notify.failures import NotDelivered
 from plugins.notify.models import DeliveryState, NotifyChannel, NotifyDelivery, NotifyStation
 from plugins.notify.sending import WHOLE_WITHIN_S, Sender

@@ -39,6 +39,7 @@ USUAL_GAP = timedelta(minutes=10)
 TEST_TRIES = 3
 KEPT_DELIVERIES = 50  # of each channel
 KEPT_LETTERS = 24
+ASKED_FOR = "now-"  # begins the key of a letter that somebody is waiting for, whatever the hour
 LOCKS = ("notify", "notify again")
 
 
@@ -164,7 +165,7 @@ def held_until(
     session: Session, delivery: NotifyDelivery, channel: NotifyChannel, zone: tzinfo, moment: datetime
 ) -> datetime | None:
     """When the night ends that keeps a delivery back; None when nothing does."""
-    if delivery.kind is DeliveryKind.TEST or not WAYS[channel.kind].wakes:
+    if delivery.kind is DeliveryKind.TEST or delivery.key.startswith(ASKED_FOR) or not WAYS[channel.kind].wakes:
         return None
     rules = rules_of(session, channel.user_id)
     if delivery.severity is Severity.DANGER and rules.danger_wakes:

@@ -3,12 +3,12 @@
 import json
 from dataclasses import dataclass
 
-from appliance import sealed
+from appliance import reach, sealed
 from appliance.people.models import Role
 from appliance.places import Places
 from appliance.words import N_
 from console.translations.speaking import Speaker
-from plugins.notify import failures, mail, reach, web, writing
+from plugins.notify import failures, mail, web, writing
 from plugins.notify.failures import NotDelivered
 from plugins.notify.models import NotifyStation
 from plugins.notify.outbox import Envelope

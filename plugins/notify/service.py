@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from appliance import events, sealed
+from appliance import events, reach, sealed
 from appliance.db import now
 from appliance.errors import Forbidden, Invalid, NotFound
 from appliance.health.models import Severity
@@ -16,7 +16,7 @@ from appliance.people.audit import By
 from appliance.people.models import Role, User
 from appliance.places import Places
 from appliance.words import N_, Message
-from plugins.notify import outbox, reach, texts, ways
+from plugins.notify import outbox, texts, ways
 from plugins.notify.models import (
     DeliveryKind,
     DeliveryState,

@@ -213,7 +213,7 @@ def send_letter() -> ResponseReturnValue:
         text = letters.write(session, station().places, me(), moment)
         wanted = [row for row in service.channels(session, me().id) if row.letter]
         for row in wanted:
-            service.post_letter(session, row, text, f"now-{moment:%Y%m%d%H%M%S%f}")
+            service.post_letter(session, row, text, f"{outbox.ASKED_FOR}{moment:%Y%m%d%H%M%S%f}")
         if wanted:
             outbox.queue(session, asked_by=me().id)
     if not wanted:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from appliance import clock
 from appliance.db import now
 from appliance.drives.models import Drive, DriveRole, PowerMove, PowerState
 from appliance.jobs.schedule import time_zone_name
@@ -67,8 +68,9 @@ def month_of(session: Session, moment: datetime) -> str:
 
 def prune(session: Session) -> None:
     """Readings and switchings that nobody looks at any more."""
-    session.execute(delete(Reading).where(Reading.at < now() - KEEP_READINGS))
-    session.execute(delete(Switching).where(Switching.at < now() - KEEP_SWITCHINGS))
+    moment = clock.read().passed
+    session.execute(delete(Reading).where(Reading.at < moment - KEEP_READINGS))
+    session.execute(delete(Switching).where(Switching.at < moment - KEEP_SWITCHINGS))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from appliance import plugin
+from appliance import announced, plugin
 from appliance.jobs.kinds import job_kind
 from appliance.jobs.progress import Progress
 from appliance.words import N_
@@ -20,9 +20,11 @@ def try_shares(progress: Progress) -> dict[str, Any]:
 
 @job_kind(service.SETTLE, N_("Bring Windows and Mac sharing up to date"))
 def bring_up_to_date(progress: Progress) -> dict[str, Any]:
-    """Tell root who may use what now."""
+    """Tell root who may use what now, and the network that there is something to use."""
     with progress.db.reading() as session:
         service.settle(session, progress.broker, progress.places)
+    with progress.db.writing() as session:
+        announced.refresh(session)
     return {}
 
 

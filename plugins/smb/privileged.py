@@ -52,7 +52,7 @@ def apply(request: Apply) -> dict[str, Any]:
             missing.append(share.name)
     older = grounds.older_versions(request.versions) if request.versions else None
     _put_in_force(home, render(home, request, shares, os.environ.get("EVERPX_USER", "everpx"), older))
-    services.start(SMBD, *_argv(home))
+    services.start(SMBD, *_argv(home), ports=(f"tcp . {request.port}",))
     return {"shares": len(shares), "missing": missing}
 
 

@@ -31,6 +31,7 @@ class RunningStation:
     url: str
     claim_code: str
     process: "subprocess.Popen[str]"
+    https: str = ""  # the same behind a certificate
     states: dict[str, Any] = field(default_factory=dict)  # name -> storage state of a signed-in browser
 
     @property
@@ -56,14 +57,16 @@ class RunningStation:
         argv = [sys.executable, "-m", "appliance.station", "--data", str(self.data), action, name]
         subprocess.run(argv, cwd=REPO, check=True, capture_output=True, timeout=60)
 
-    def stop(self) -> None:
-        """End it in order; drives are let go."""
+    def stop(self, drives_to: Path | None = None) -> None:
+        """End it in order; drives are let go, and lie in another station's folder afterwards if one is given."""
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait(10)
+        if drives_to is not None:
+            shutil.move(self.data / "loop-drives", drives_to)
         shutil.rmtree(self.data, ignore_errors=True)
 
 
@@ -74,17 +77,22 @@ def _free_port() -> int:
         return port
 
 
-def start_station(address: str = "127.0.0.1") -> RunningStation:
-    """A new station on a free port, for browsers at this address; its data lies where its own user can reach it."""
+def start_station(address: str = "127.0.0.1", drives_of: RunningStation | None = None) -> RunningStation:
+    """A new station on a free port, for browsers at this address; its data lies where its own user can reach it.
+
+    ``drives_of``: one that ends, and whose drives are plugged in here.
+    """
     data = Path(tempfile.mkdtemp(prefix="everpx-", dir="/var/tmp"))
     data.chmod(0o755)
-    port = _free_port()
+    if drives_of is not None:
+        drives_of.stop(drives_to=data / "loop-drives")
+    port, tls = _free_port(), _free_port()
     log = (data / "launcher.log").open("w+")
     argv = [sys.executable, "-m", "appliance.station", "--data", str(data), "--port", str(port), "--drive-size", "700M"]
-    argv += ["--listen", "127.0.0.1" if address == "127.0.0.1" else "0.0.0.0"]
+    argv += ["--tls-port", str(tls), "--listen", "127.0.0.1" if address == "127.0.0.1" else "0.0.0.0"]
     environment = os.environ | {"EVERPX_TEST_PLUGS": str(data / TEST_PLUGS)}
     process = subprocess.Popen(argv, cwd=REPO, env=environment, stdout=log, stderr=subprocess.STDOUT, text=True)
-    station = RunningStation(data, f"http://{address}:{port}", "", process)
+    station = RunningStation(data, f"http://{address}:{port}", "", process, f"https://{address}:{tls}")
     end = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < end and process.poll() is None:
         said = (data / "launcher.log").read_text()

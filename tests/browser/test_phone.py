@@ -241,7 +241,7 @@ def test_a_restarted_browser_goes_on_even_where_nothing_is_encrypted(
         page.goto("/sign-in?name=Anna")
         page.get_by_label("Password").fill(walk.PASSWORD)
         page.get_by_role("button", name="Sign in").click()
-        expect(page.get_by_text("it needs the station’s secure address (https)")).to_be_visible()
+        expect(page.get_by_text("it needs the station’s safe line (https)")).to_be_visible()
         assert not page.evaluate("isSecureContext")
         network(page, uploadThroughput=6_000_000)
         page.locator("#files").set_input_files([film])

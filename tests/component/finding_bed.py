@@ -49,9 +49,12 @@ class FindingBed:
 
     def __init__(self, folder: Path, database: Path, patch: pytest.MonkeyPatch) -> None:
         self.patch = patch
-        self.places = Places(data=folder / "data", run=folder / "run")
-        for place in (self.places.data, self.places.run, self.places.mounts):
+        self.places = Places(data=folder / "data", run=folder / "run", upgrade=folder / "upgrade")
+        self.image = folder / "image"  # what the running image says of itself
+        for place in (self.places.data, self.places.run, self.places.mounts, self.places.upgrade, self.image):
             place.mkdir(parents=True)
+        patch.setenv("EVERPX_UPGRADE", str(self.places.upgrade))
+        patch.setenv("EVERPX_IMAGE", str(self.image))
         patch.setenv("EVERPX_DATA", str(self.places.data))
         patch.setenv("EVERPX_RUN", str(self.places.run))
         shutil.copy(database, self.places.database)
@@ -77,9 +80,12 @@ class FindingBed:
         return self.station.mount(self.blue.id).path
 
     def look(self) -> None:
-        """The job behind “Look now”."""
+        """The job behind “Look now”, or the same that was begun by itself."""
+        waits = select(Job).where(Job.kind == "health.check", Job.state == JobState.WAITING)
         with self.db.writing() as session:
-            job = jobs.start(session, "health.check", title=Message("Look"), lock="health")
+            job = session.scalars(waits).first()
+            if job is None:
+                job = jobs.start(session, "health.check", title=Message("Look"), lock="health")
         assert self.station.run(job).state is JobState.DONE
 
     def work(self) -> list[Job]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from appliance import plugin, recovery, settings
+from appliance import clock, plugin, recovery, settings
 from appliance.health import database, hardware
 from appliance.health import service as health
 from appliance.jobs import schedule, tick
@@ -19,6 +19,8 @@ from appliance.jobs import service as jobs
 from appliance.jobs.models import Job, JobState
 from appliance.library import health as library
 from appliance.places import Places
+from appliance.web import certificate
+from appliance.web import health as door
 from appliance.words import Message
 from plugins.station_report import service as report
 from tests.component.finding_bed import FindingBed, finding
@@ -101,21 +103,44 @@ def its_own_disk_fills_up(bed: FindingBed) -> Iterator[None]:
 @finding("clock_wrong")
 def older_than_this_version(bed: FindingBed) -> Iterator[None]:
     with bed.patch.context() as patch:
-        patch.setattr(schedule, "BUILT", "2999-01-01")
+        patch.setattr(clock, "BUILT", "2999-01-01")
         yield
     yield
 
 
 @finding("clock_not_set")
 def nobody_told_it_the_time(bed: FindingBed) -> Iterator[None]:
-    status = hardware.sensors.STA_UNSYNC
+    time_server = bed.places.data / "timesync"
+    time_server.mkdir()
     with bed.patch.context() as patch:
-        patch.setattr(hardware, "SYSTEMD", bed.places.data)
+        patch.setattr(clock, "SYSTEMD", bed.places.data)
+        patch.setattr(clock, "TIMESYNC", time_server)
         patch.setattr(hardware, "CLOCK_PATIENCE_S", 0)
-        patch.setattr(hardware.sensors, "clock_status", lambda: status)
         yield
-        status = 0
+        (time_server / "synchronized").touch()
         yield
+    time_server.joinpath("synchronized").unlink()
+    time_server.rmdir()
+
+
+@finding("certificate_not_renewed")
+def the_authority_cannot_be_read(bed: FindingBed) -> Iterator[None]:
+    """Root's real verb fails on a real file; when that is whole again, the button's job makes the certificate."""
+    with bed.patch.context() as patch:
+        patch.setenv("EVERPX_LISTEN", "127.0.0.1:8080 127.0.0.1:8443/tls")
+        broken = bed.places.data / "identity" / "authority.crt"
+        broken.parent.mkdir(mode=0o700)
+        broken.write_text("scratched")
+        door.renew(bed.db, bed.root, bed.places)
+        yield
+        broken.unlink()
+        bed.press("certificate_not_renewed")
+        door.renew(bed.db, bed.root, bed.places)
+        yield
+    broken.parent.joinpath("authority.key").unlink()
+    broken.unlink()
+    broken.parent.rmdir()
+    certificate.place(bed.places).unlink()
 
 
 @finding("setting_unreadable")

@@ -5,6 +5,7 @@ import struct
 from plugins.nfs.client import GETFH, LOOKUP, RECLAIM_COMPLETE, Session, opaque
 
 PUTFH, OPEN, READ, WRITE, CLOSE, COMMIT, READDIR, REMOVE = 22, 18, 25, 38, 4, 5, 26, 28
+MODE = 33  # among a file's attributes
 PIECE = 1 << 18  # bytes a write
 
 
@@ -32,7 +33,8 @@ class Reader(Session):
     def _open(self, folder: str, name: str, *, write: bool) -> tuple[bytes, bytes]:
         access = 0x0400 | (3 if write else 1)
         words = struct.pack("!III", 0, access, 0) + struct.pack("!Q", self.client) + opaque(b"me")
-        words += struct.pack("!III", 1, 0, 0) + opaque(b"") if write else struct.pack("!I", 0)
+        mode = struct.pack("!III", 2, 0, 1 << (MODE - 32)) + opaque(struct.pack("!I", 0o644))
+        words += struct.pack("!II", 1, 0) + mode if write else struct.pack("!I", 0)
         words += struct.pack("!I", 0) + opaque(name.encode())
         told = self.ask((PUTFH, opaque(self.find(folder))), (OPEN, words), (GETFH, b""))
         told.raw(16)  # PUTFH, then OPEN's status

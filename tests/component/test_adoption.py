@@ -1,5 +1,6 @@
 """A dead station and what is left of it: a new box takes its place from its drive, from COLD alone too."""
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -7,13 +8,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from appliance import identity, recovery
+from appliance import identity, recovery, starts
 from appliance.adoption import anew, earlier
 from appliance.adoption import take_over as adoption
 from appliance.backup import service as backup
 from appliance.db import Database, migrate
+from appliance.drives import meeting
 from appliance.drives import service as drives
 from appliance.drives.layout import STATION_COPY
+from appliance.drives.meeting import Doubt
 from appliance.drives.models import Drive, DriveRole
 from appliance.errors import ApplianceError, Invalid
 from appliance.jobs import service as jobs
@@ -61,15 +64,21 @@ def family(station: Station, quick_passwords: None) -> Pair:
     return pair
 
 
-def a_new_box(station: Station) -> str:
-    """The old station's card is gone; its claim code, of a box that knows nothing yet."""
+def a_new_box(station: Station, code: str = "") -> str:
+    """The old station's card is gone; the claim code of a box that knows nothing yet.
+
+    ``code``: of the image that is written onto a new card, the same one as before.
+    """
     if (station.places.mounts / "HOT-1.json").exists():
         station.root("drives.unmount", {"tag": "HOT-1"})
     station.db.close()
-    for path in (*station.places.data.glob("everpx.db*"), station.places.identity):
-        path.unlink()
+    for path in (*station.places.data.glob("everpx.db*"), station.places.data / "starts.json"):
+        path.unlink(missing_ok=True)
     (station.places.data / "claimed").unlink(missing_ok=True)
-    code = identity.create(station.places)
+    if not code:
+        station.places.identity.unlink()
+        code = identity.create(station.places) or ""
+    starts.begin(station.places)
     assert code
     migrate(station.places.database)
     station.db = Database(station.places.database)
@@ -141,6 +150,69 @@ def test_a_hot_drive_is_in_use_again_and_what_came_later_is_found(station: Stati
     assert len(items(station.db)) == 13
     job = family.copy()  # the old station's COLD drive is this one's now
     assert job.state is JobState.DONE, job.error
+
+
+def test_the_same_image_on_a_new_card_moves_in_too_and_is_believed_by_its_drives(
+    station: Station, family: Pair
+) -> None:
+    """A dead card, and the file that it was written from is still there: the box has the id that its drives name."""
+    code = identity.new_code()
+    own = identity.load(station.places).station_id
+    station.places.identity.write_text(json.dumps(identity.labelled(own, code)))
+    for _ in range(3):
+        starts.begin(station.places)
+    assert meeting.meet(station.places, station.mount(family.hot.id)) is None
+    before = items(station.db)
+    a_new_box(station, code)
+    assert {sign.station_id for sign in earlier.signs(station.places)} == {own}
+    adoption.take_over(
+        station.db, station.root, station.places, code=code, name="Anna", password=PASSWORD, address=HERE
+    )
+    assert items(station.db) == before and identity.load(station.places).former == ()
+    assert family.copy().state is JobState.DONE
+    for drive in (family.hot, family.cold):
+        assert meeting.doubts(station.places).get(drive.marker_id) is None
+    assert "card_older" not in station.issues()
+
+
+def test_the_same_image_without_a_password_uses_its_drive_as_it_is(station: Station, family: Pair) -> None:
+    """Nobody knows a password, and there is no recovery card: a new station, the old photos."""
+    code = identity.new_code()
+    own = identity.load(station.places).station_id
+    station.places.identity.write_text(json.dumps(identity.labelled(own, code)))
+    starts.begin(station.places)
+    assert meeting.meet(station.places, station.mount(family.hot.id)) is None
+    before = files_below(family.top)
+    a_new_box(station, code)
+    with station.db.writing() as session:
+        people.claim(session, identity.load(station.places), code, "Anna", PASSWORD, HERE)
+    assert station.verdicts() == {"hot": "free", "cold": "free"}
+    drive = station.adopt(station.loops.devices["hot"], DriveRole.HOT, name="Family")
+    with station.db.writing() as session:
+        job = jobs.start(session, "library.index", title=Message("Look"), lock="library.index")
+    assert station.run(job).state is JobState.DONE
+    assert files_below(station.mount(drive.id).path).items() >= before.items()
+    assert len({digest for _, digest, *_ in items(station.db)}) == 12
+    assert not station.issues() & {"card_older", "card_copied", "place_taken"}
+
+
+def test_what_a_drive_knows_of_a_later_time_is_not_written_over(station: Station, family: Pair) -> None:
+    """A card from an old backup makes a copy: the drive's own copy of the database may be all there is of that time."""
+    starts.begin(station.places)
+    card = (station.places.data / "starts.json").read_bytes()
+    starts.begin(station.places)
+    hot = station.mount(family.hot.id)
+    assert meeting.meet(station.places, hot) is None
+    (station.places.data / "starts.json").write_bytes(card)
+    newest = (hot.path / STATION_COPY / "everpx.db").read_bytes()
+    family.fill(1, 100)
+    assert family.copy().state is JobState.DONE
+    assert (hot.path / STATION_COPY / "everpx.db").read_bytes() == newest
+    assert meeting.doubts(station.places)[hot.marker_id][0] is Doubt.OLDER
+    meeting.settle(station.places, [hot])
+    family.fill(2, 100)
+    assert family.copy().state is JobState.DONE
+    assert (hot.path / STATION_COPY / "everpx.db").read_bytes() != newest
 
 
 def test_nobody_moves_in_without_the_label_and_an_admins_password(station: Station, family: Pair) -> None:

@@ -1,6 +1,7 @@
 """What bad things get: killed at every step, rot, a full drive, hostile names, other people's edits."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from appliance.backup import brake, browse, manifest, problems, run, scrub, serv
 from appliance.backup.models import BackupRun, ColdFile, OldVersion, RunState
 from appliance.db import Database, now
 from appliance.drives import layout
-from appliance.drives.models import DriveRole
+from appliance.drives.models import Drive, DriveRole, DriveState
 from appliance.drives.mounts import DriveGone
 from appliance.jobs import runner
 from appliance.jobs import service as jobs
@@ -89,6 +90,71 @@ def test_a_paused_run_goes_on_and_a_cancelled_one_leaves_nothing_half_done(bed: 
     assert bed.last_run().state is RunState.CANCELLED
     bed.run()
     check_complete(bed)
+
+
+def went_back(bed: Bed, kept: Path) -> None:
+    """The drive is as it was when ``kept`` was made of it."""
+    shutil.rmtree(bed.cold.path)
+    shutil.copytree(kept, bed.cold.path, symlinks=True)
+
+
+def test_a_drive_that_forgot_what_it_had_stored_is_found_out_and_gets_it_again(bed: Bed, tmp_path: Path) -> None:
+    """F9: it said that all was on its disk, and the next power cut showed that it was not."""
+    filled(bed)
+    bed.run()
+    shutil.copytree(bed.cold.path, tmp_path / "kept", symlinks=True)
+    for number in range(7):
+        bed.write(f"Anna/Later/{number}.jpg", b"later %d" % number)
+    bed.write("Anna/0/3.jpg", b"another picture of the same name")
+    bed.run()
+    check_complete(bed)
+    went_back(bed, tmp_path / "kept")
+    bed.write("Anna/today.jpg", b"today")
+    bed.run()
+    check_complete(bed)
+    check_invariants(bed)
+    assert said(bed, "backup.forgot") == ["COLD-1 forgot 8 copies that it had already stored. They are made again."]
+    assert bed.run().get("nothing_to_do"), "and then all is as it was left"
+    went_back(bed, tmp_path / "kept")
+    bed.write("Anna/tomorrow.jpg", b"tomorrow")
+    with pytest.raises(problems.ColdUntrustworthy):
+        bed.run()
+    with bed.db.reading() as session:
+        assert session.get_one(Drive, bed.cold.drive_id).state is DriveState.UNTRUSTWORTHY
+
+
+def test_a_drive_that_forgot_what_a_run_had_stored_until_it_was_cut_off_gets_it_again(bed: Bed) -> None:
+    filled(bed)
+    bed.run()
+    for number in range(5):
+        bed.write(f"Anna/Later/{number}.jpg", b"later %d" % number)
+    assert killed_run(bed, "finished") == -9
+    for number in (1, 4):
+        (bed.cold.path / f"HOT-1/Anna/Later/{number}.jpg").unlink()
+    (bed.cold.path / "HOT-1/Anna/Later/2.jpg").write_bytes(b"")
+    bed.run()
+    check_complete(bed)
+    check_invariants(bed)
+    assert said(bed, "backup.forgot") == ["COLD-1 no longer holds 3 of its copies. They are made again."]
+    assert bed.run().get("nothing_to_do")
+
+
+def test_copies_that_somebody_took_away_are_made_again_and_the_drive_is_not_blamed(bed: Bed) -> None:
+    filled(bed)
+    bed.run()
+    (bed.cold.path / layout.MANIFEST).unlink()
+    for number in (3, 6):
+        (bed.cold.path / f"HOT-1/Anna/0/{number}.jpg").unlink()
+    flip(bed.cold.path / "HOT-1/Anna/1/1.jpg")
+    bed.write("Anna/today.jpg", b"today")
+    result = bed.run()
+    check_complete(bed)
+    assert said(bed, "backup.forgot") == ["COLD-1 no longer holds 2 of its copies. They are made again."]
+    assert result["repaired"] == 1, "and all others were read again"
+    with bed.db.reading() as session:
+        assert session.get_one(Drive, bed.cold.drive_id).state is DriveState.ACTIVE
+    bed.write("Anna/tomorrow.jpg", b"tomorrow")
+    assert bed.run()["scrubbed"] == 0
 
 
 def test_rot_on_cold_is_repaired_from_hot_and_both_facts_are_told(bed: Bed) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from appliance import identity, plugin
+from appliance import identity, plugin, starts
 from appliance.broker import services
 from appliance.db import Database
 from appliance.errors import Invalid
@@ -320,6 +320,29 @@ def test_a_cable_that_was_pulled_and_comes_back(house: House) -> None:
     house.station.link("up")
     until(lambda: house.seen_by(house.others[0], "_http._tcp"))
     assert house.findings() == []
+
+
+@pytest.mark.finding("station_twice")
+def test_a_second_box_with_this_stations_card_is_told(
+    health_page: HealthPage, house: House, rival: Callable[[Computer, str], Rival]
+) -> None:
+    starts.begin(house.here)
+    health_page.looks = house.look
+    house.settle()
+    house.look()
+    assert state.load(house.here).others == ()
+    starts.begin(house.here)  # begun anew, and the announcement of the last start is still out
+    house.look()
+    assert state.load(house.here).others == (), "its own address speaks for it"
+    other = rival(house.others[0], "everpx")
+    mark = identity.load(house.here).station_id[: service.SHORT_ID]
+    announced = other.home / "conf/services/everpx.service"
+    announced.write_text(privileged.render((privileged.Offer("_everpx._tcp", 80, "Twin", (f"id={mark}", "start=x")),)))
+    other.process.send_signal(signal.SIGHUP)
+    until(lambda: "station_twice" in health_page.look())
+    other.process.terminate()
+    other.process.wait(20)
+    health_page.no_longer("station_twice")
 
 
 def test_other_stations_are_seen_and_cannot_change_the_page(

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -531,11 +532,29 @@ def test_when_everything_disappears_at_once_it_is_the_power(station: Station) ->
         assert {d.state for d in session.scalars(select(Drive))} == {DriveState.ACTIVE}
 
 
+def test_hot_and_cold_that_disappear_during_a_copy_went_with_the_power(station: Station) -> None:
+    station.adopt(station.make("hot"))
+    cold = station.erase(station.make("cold"), "ext4", COLD)
+    with suppress(DriveGone), power.cold_drive(start(station), cold.id) as mount:
+        station.loops.pull("hot")
+        station.loops.pull("cold")
+        station.settle()
+        assert station.issues() == {"drive_missing"}
+        mount.check()
+    assert station.happened().count("drive.gone") == 2
+    station.settle()
+    assert station.issues() == {"drives_all_gone"}
+    with station.db.writing() as session:  # it was here again, and went in another way
+        hot = session.scalars(select(Drive).where(Drive.role == DriveRole.HOT)).one()
+        assert hot.last_here is not None
+        hot.last_here += timedelta(hours=1)
+    assert station.issues() == {"drive_missing"}
+
+
 def test_a_cold_drive_that_was_away_for_long_is_remembered(station: Station) -> None:
     drive = station.erase(station.make("cold"), "ext4", COLD)
     station.loops.pull("cold")
     station.look()
-    from datetime import timedelta
 
     from appliance.db import now
 

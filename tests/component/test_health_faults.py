@@ -19,7 +19,6 @@ from appliance.db import now
 from appliance.drives import inventory, probing, smart_history, write_probe
 from appliance.drives.models import Drive, DriveRole, DriveState, SmartSample
 from appliance.errors import ApplianceError, RefusedByRoot
-from appliance.health import hardware
 from appliance.health import service as health
 from appliance.health.guides import GUIDES
 from appliance.health.models import Issue
@@ -404,16 +403,3 @@ def test_the_machines_own_log_can_be_read() -> None:
     from appliance.health import kernel
 
     assert isinstance(kernel.read(0, "/dev/kmsg"), list)
-
-
-def test_a_clock_that_nobody_set_is_told_after_a_while(
-    station: Station, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert hardware.sensors.clock_status() is not None
-    monkeypatch.setattr(hardware, "SYSTEMD", tmp_path)
-    monkeypatch.setattr(hardware.time, "monotonic", lambda: 3600.0)
-    with station.db.reading() as session:
-        context = health.HealthContext(session, station.root, station.places, None)
-        for status, codes in ((hardware.sensors.STA_UNSYNC, ["clock_not_set"]), (0x2001, []), (None, [])):
-            monkeypatch.setattr(hardware.sensors, "clock_status", lambda status=status: status)
-            assert [finding.code for finding in hardware.clock_not_set(context)] == codes

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.component import (  # noqa: F401 - their rows
+    findings_of_copied_cards,
     findings_of_copies,
     findings_of_drives,
     findings_of_station,
     findings_of_strangers,
+    findings_of_upgrades,
 )
 from tests.component.finding_bed import ROWS, FindingBed
 

@@ -17,6 +17,7 @@ from appliance.places import Places
 from image.build import stamp
 from image.build.arch import ARM64
 from image.build.disk import packed
+from image.build.label import drawn
 from image.build.layout import MIB, divided, table, whole
 from image.build.programs import BuildFailed
 from tests.root import need_root
@@ -85,6 +86,8 @@ def test_the_flashable_file_unpacks_to_the_same_disk_and_the_data_partition_is_s
     station = stamp.stamp(built, tmp_path)
     packed_image = tmp_path / f"{station.station_id}.img.gz"
     assert packed_image.stat().st_mode & 0o077 == 0, "it holds the station's keys"
+    checked = ["sha256sum", "--check", "--strict", f"{packed_image.name}.sha256"]
+    subprocess.run(checked, cwd=tmp_path, check=True, timeout=60, capture_output=True)
     disk = tmp_path / "disk.img"
     with gzip.open(packed_image) as content, disk.open("wb") as out:
         while piece := content.read(MIB):
@@ -134,6 +137,27 @@ def test_a_label_is_printed_in_its_real_size(built: stamp.Built, tmp_path: Path)
         assert [round(dots / 300 * 25.4) for dots in label.size] == [80, 40]
     pdf = start.with_suffix(".pdf").read_bytes()
     assert pdf.startswith(b"%PDF") and b"/MediaBox" in pdf
+
+
+@pytest.mark.parametrize("letter", ["W", "J", "2"])
+def test_a_label_has_its_margins_whatever_its_code_and_a_phone_reads_it(
+    letter: str, tmp_path: Path, program: Callable[[str], str]
+) -> None:
+    code = "-".join([letter * 5] * 4)
+    label = drawn(identity.id_of(letter * 12), code)
+    margin = 3 * 300 // 25
+    assert label.crop((0, 0, margin - 4, label.height)).getextrema() == (255, 255)
+    assert label.crop((label.width - margin + 4, 0, label.width, label.height)).getextrema() == (255, 255)
+    assert label.crop((0, label.height - margin + 4, label.width, label.height)).getextrema() == (255, 255)
+    label.save(tmp_path / "label.png")
+    read = subprocess.run(
+        [program("zbarimg"), "-q", "--raw", tmp_path / "label.png"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert read.stdout.strip() == f"http://everpx.local/wizard?code={code}"
 
 
 def test_without_a_build_it_says_what_to_do(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_what_changed_since_the_report_comes_in_as_it_is_now(at: Importing, old:
 
 
 def test_cancelling_keeps_what_came_in_and_leaves_nothing_half_done(at: Importing, old: Path) -> None:
-    many(old, 300)
+    many(old, 2000)
     run = at.start(at.folder("Old computer"))
     process = at.work_apart(run)
     until(lambda: at.files() >= 10)
@@ -104,9 +104,9 @@ def test_cancelling_keeps_what_came_in_and_leaves_nothing_half_done(at: Importin
     with at.db.reading() as session:
         assert session.get_one(Job, run.job_id or 0).state is JobState.CANCELLED
     came = at.files()
-    assert at.run(run.id).state is RunState.STOPPED and 10 <= came < 300 and at.left_behind() == []
+    assert at.run(run.id).state is RunState.STOPPED and 10 <= came < 2000 and at.left_behind() == []
     at.bring(at.run(run.id))
-    assert len(at.photos()) == 307
+    assert len(at.photos()) == 2007
     with pytest.raises(Conflict), at.db.writing() as session:
         service.start_import(session, run.id, deleted_too=False, asked_by=None)
 

@@ -142,8 +142,11 @@ def test_a_new_password_and_a_person_kept_out_hold_for_the_shares_too(sharing: S
     with sharing.db.writing() as session:
         # Anna is the first, but members were added: somebody has to be an admin for Bob to be kept out
         people.disable(session, By(admin.id, ""), session.get_one(User, bob.id))
-        assert session.scalars(select(Job).where(Job.kind == service.SETTLE)).first() is not None
-    sharing.settle()
+        settling = session.scalars(select(Job).where(Job.kind == service.SETTLE)).one()
+    sharing.station.run(settling)
+    with sharing.db.reading() as session:
+        told = select(Job).where(Job.kind == "health.settle_services")
+        assert session.scalars(told).first() is not None, "whoever announces shares hears of it"
     assert "LOGON_FAILURE" in sharing.client("Family", "Bob Müller", "ls", "neun rote Tassen")[1]
 
 

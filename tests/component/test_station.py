@@ -3,6 +3,9 @@
 import os
 import re
 import signal
+import socket
+import ssl
+import stat
 import subprocess
 import sys
 import time
@@ -13,11 +16,14 @@ from pathlib import Path
 
 import pytest
 
+from appliance.places import Places
 from appliance.station import loop_drives, mount_table
 from appliance.station.home import APP, run_folder
+from appliance.web import certificate
 from plugins.discovery import multicast
-from tests.component.front_door import free_port, wait_for
+from tests.component.front_door import can_connect, free_port, wait_for
 from tests.component.home_network import home_network
+from tests.component.loop_drives import until
 from tests.signals import hand_to_thread, other_threads
 
 pytestmark = pytest.mark.component
@@ -30,8 +36,9 @@ class Launched:
     def __init__(
         self, data: Path, port: int, *more: str, user: str | None = None, python: str = sys.executable
     ) -> None:
-        self.data, self.port = data, port
+        self.data, self.port, self.tls = data, port, free_port()
         argv = [python, "-m", "appliance.station", "--data", str(data), "--port", str(port)]
+        argv += ["--tls-port", str(self.tls)]
         self.process = subprocess.Popen(
             [*argv, "--drive-size", "300M", *more],
             stdout=subprocess.PIPE,
@@ -119,6 +126,35 @@ def test_a_station_starts_with_two_drives_answers_and_leaves_nothing(data: Path)
         assert launched.process.poll() is None
     assert launched.process.returncode == 0
     assert traces(data) == []
+
+
+def by_https(launched: Launched) -> tuple[str, str]:
+    """TLS version and status line, as somebody sees them who trusts this home's authority and nobody else."""
+    found = until(lambda: certificate.load(Places(launched.data, launched.data)), 60)
+    context = ssl.create_default_context(cadata=found.authority)
+    until(lambda: can_connect(launched.tls), 30)
+    with (
+        socket.create_connection(("127.0.0.1", launched.tls), 20) as plain,
+        context.wrap_socket(plain, server_hostname="everpx.local") as line,
+    ):
+        line.sendall(b"GET /sign-in HTTP/1.0\r\nHost: everpx.local\r\n\r\n")
+        return line.version() or "", line.makefile("rb").readline().decode().split(" ", 1)[1].strip()
+
+
+@needs_root
+@pytest.mark.parametrize("more", [(), ("--folders",)])
+def test_it_answers_by_https_with_an_authority_that_only_root_can_use(data: Path, more: tuple[str, ...]) -> None:
+    for start in range(2):
+        with station(data, *more) as launched:
+            if start == 0:
+                assert by_https(launched) == ("TLSv1.3", "302 FOUND")
+                before = certificate.place(Places(data, data)).read_bytes()
+            assert by_https(launched) == ("TLSv1.3", "302 FOUND")
+    assert certificate.place(Places(data, data)).read_bytes() == before, "a start is no reason for another one"
+    key = data / "identity" / "authority.key"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert (key.stat().st_uid == 0) is (not more), "where root is the broker, it is root's"
+    assert stat.S_IMODE(key.parent.stat().st_mode) == 0o700
 
 
 def rests(pid: int) -> int:

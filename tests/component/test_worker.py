@@ -26,6 +26,7 @@ from appliance.library.arrivals import Arrival
 from appliance.library.ingest import Ingest
 from appliance.library.models import Media, PreviewState
 from appliance.places import Places
+from appliance.upgrade import trial
 from appliance.words import Message
 from tests import strangers_plugin
 from tests.hot_drive import hand_over, person
@@ -109,6 +110,20 @@ def test_a_job_starts_promptly_and_its_end_is_noted(worker: Running, tmp_path: P
     assert job.started is not None and (job.started - job.created).total_seconds() < 8  # 1 s on an idle machine
     assert job.result == {"counted": 3}
     assert (job.percent, job.pid, job.attempts, job.error_code) == (100, None, 0, None)
+
+
+def test_a_version_on_trial_begins_no_job_until_it_is_kept(worker: Running, places: Places, tmp_path: Path) -> None:
+    worker.until(lambda: "ready" in worker.log.read_text())
+    worker.stop()
+    trial.begin(places)
+    job_id = worker.queue("trial.count", to=3, note=str(tmp_path / "note"))
+    already = worker.log.read_text().count("ready")
+    worker.start()
+    worker.until(lambda: worker.log.read_text().count("ready") > already)
+    time.sleep(3)  # three rounds
+    assert worker.job(job_id).state is JobState.WAITING
+    trial.end(places)
+    worker.ends(job_id, JobState.DONE)
 
 
 def test_photos_that_come_one_after_the_other_all_get_their_previews(worker: Running, tmp_path: Path) -> None:
@@ -215,7 +230,7 @@ def test_health_is_looked_at_and_a_broken_check_is_an_issue(worker: Running) -> 
         with worker.db.reading() as session:
             return {(issue.code, issue.subject) for issue in session.scalars(select(Issue))}
 
-    worker.until(lambda: {("trial", ""), ("check_failed", "trial.broken")} <= codes(), 40)
+    worker.until(lambda: {("trial", ""), ("check_failed", "trial.broken")} <= codes(), 90)
 
 
 def test_there_is_one_worker_per_station(worker: Running) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from appliance.drives import inventory
+from appliance.jobs.drive_watch import DriveWatch
 from tests.component.drive_station import Station
 from tests.component.loop_drives import soon
 
@@ -83,3 +84,14 @@ def test_a_pulled_drive_that_somebody_still_holds_is_let_go_soon_after(station: 
     finally:
         os.close(held)
     until(lambda: not point.is_mount(), 60)
+
+
+def test_a_drive_that_came_was_mounted_and_went_between_two_looks_is_told_of(station: Station) -> None:
+    told: list[bool] = []
+    watch = DriveWatch(station.places, station.root, lambda: told.append(True))
+    assert watch.look() and watch.look() and len(told) == 1  # the first list, and nothing new since
+    drive = station.erase(station.loops.make("blue"), "ext4")
+    station.loops.pull("blue")
+    assert (station.places.mounts / drive.tag).is_mount()
+    assert watch.look() and len(told) == 2
+    assert watch.look() and len(told) == 2

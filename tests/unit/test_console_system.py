@@ -2,7 +2,9 @@
 
 import html
 import json
+import os
 import re
+import threading
 
 import pytest
 from flask import Flask
@@ -23,6 +25,7 @@ from appliance.places import Places
 from appliance.plugin import PluginRow
 from appliance.settings import SettingRow
 from appliance.words import Message
+from console import anew
 from tests.browsers import Browser
 from tests.callers import PASSWORD
 
@@ -239,6 +242,15 @@ def test_no_such_plugin_is_told(anna: Browser) -> None:
 
 def test_without_somebody_to_start_it_again_the_console_does_not_stop(anna: Browser) -> None:
     assert "Restart the station" in anna.follow(anna.post("/system/plugins/restart"))
+
+
+def test_the_console_ends_in_order_once_it_has_answered(anna: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+    monkeypatch.setattr(anew, "is_possible", lambda: True)
+    monkeypatch.setattr(anew, "AFTER_S", 0.01)
+    monkeypatch.setattr("console.anew.os.kill", lambda pid, number: pid == os.getpid() and ended.set())
+    assert "starts anew" in anna.follow(anna.post("/system/plugins/restart"))
+    assert ended.wait(10)
 
 
 # ---- history

@@ -2,13 +2,18 @@
 
 import dis
 import importlib.util
+import marshal
+import py_compile
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType
 
 import pytest
 
+from console import undocumented
 from console.undocumented import INSTEAD, without_docstrings
+from image.build import bare_libraries
 
 PROGRAM = '''
 def documented(a, b="x"):
@@ -88,3 +93,36 @@ def as_documented(steps: list[tuple[str, object]]) -> list[tuple[str, object]]:
     """Without what is stored as ``__doc__``."""
     stored = {number - 1 for number, step in enumerate(steps) if step == ("STORE_NAME", "__doc__")}
     return [step for number, step in enumerate(steps) if number not in stored]
+
+
+def test_an_image_has_its_libraries_written_so(tmp_path: Path) -> None:
+    """A library's module and package, and what is no library's, compiled as the build compiles."""
+    for name in ("json/decoder.py", "typing.py", "appliance/words.py"):
+        source = tmp_path / name
+        source.parent.mkdir(exist_ok=True)
+        source.write_text(f'"""What it is."""\n{PROGRAM}')
+        py_compile.compile(str(source), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    bare_libraries.rewrite(tmp_path)
+    said = {}
+    for path in tmp_path.rglob("*.pyc"):
+        room: dict[str, object] = {}
+        exec(marshal.loads(path.read_bytes()[bare_libraries.HEADER :]), room)
+        said[path.name.partition(".")[0]] = room["__doc__"], room["documented"].__doc__, room["plain"]()  # type: ignore[operator]
+    assert said["decoder"] == said["typing"] == (INSTEAD, INSTEAD, "text")
+    assert said["words"] == ("What it is.", "What it does.", "text")
+    spec = importlib.util.spec_from_file_location("one", tmp_path / "typing.py")
+    assert spec is not None and spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    assert loaded.__doc__ == INSTEAD, "Python takes the file as it takes any that it wrote itself"
+
+
+def test_what_was_written_so_is_loaded_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = [*sys.path_hooks]
+    monkeypatch.setattr(sys, "path_hooks", [*before])
+    monkeypatch.setattr(undocumented.opcode, "__doc__", INSTEAD)
+    undocumented.install()
+    assert sys.path_hooks == before
+    monkeypatch.setattr(undocumented.opcode, "__doc__", "as Python comes")
+    undocumented.install()
+    assert sys.path_hooks[1:] == before

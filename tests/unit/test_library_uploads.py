@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -244,7 +245,7 @@ def test_a_missing_drive_takes_nothing(admin: Caller, hot: Mount) -> None:
 
 
 def test_abandoned_uploads_are_forgotten_and_others_left_alone(
-    admin: Caller, hot: Mount, db: Database, places: Places
+    admin: Caller, hot: Mount, db: Database, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = begin(admin, 100).headers["Location"]
     kept = begin(admin, 100).headers["Location"].rpartition("/")[2]
@@ -252,9 +253,12 @@ def test_abandoned_uploads_are_forgotten_and_others_left_alone(
     (spool / "0000000009").write_bytes(b"left by a crash")
     (spool / "restore-1").write_bytes(b"another room's")
     for entry in spool.iterdir():
-        os.utime(entry, (0, 0))
+        os.utime(entry, (0, 0))  # as a photo of long ago that is about to get its name
     with db.writing() as session:
         session.get_one(Upload, place.rpartition("/")[2]).expires = uploads.now() - uploads.KEEP_FINISHED
+    assert uploads.clean(db, places) == 0
+    later = time.time() + 25 * 3600
+    monkeypatch.setattr("appliance.library.spool.time.time", lambda: later)
     assert uploads.clean(db, places) == 2
     assert waiting(hot) == sorted([kept + ".part", "restore-1"])
 

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from appliance import identity
+from appliance import identity, reach
 from appliance.db import Database, now
 from appliance.errors import Forbidden, Invalid
 from appliance.health import service as health
@@ -17,7 +17,7 @@ from appliance.people.models import Role, User
 from appliance.places import Places
 from appliance.words import Message
 from console.translations.speaking import Speaker
-from plugins.notify import letter, outbox, reach, service, whole_station, writing
+from plugins.notify import letter, outbox, service, whole_station, writing
 from plugins.notify.models import DeliveryState, NotifyDelivery, NotifyRules, NotifyTold
 from plugins.notify.quiet import quiet_until
 from plugins.notify.ways import WAYS
@@ -105,6 +105,21 @@ def test_a_night_holds_news_back_and_danger_goes_through(db: Database, places: P
     assert sent(db, noon) is None
     tell(db, "worse", Severity.DANGER)
     assert sent(db, noon) == "2 things need you"
+
+
+def test_a_letter_that_somebody_asks_for_comes_at_night_too(db: Database, places: Places, anna: User) -> None:
+    add(db, places, anna)
+    noon = now().replace(hour=12, minute=0)
+    with db.writing() as session:
+        form = {"quiet_from": "00:00", "quiet_until": "23:59", "danger_wakes": "on", "remind_days": "7"}
+        service.save_rules(session, anna, form)
+        (channel,) = service.channels(session, anna.id)
+        text = letter.write(session, places, anna, noon)
+        service.post_letter(session, channel, text, "2026-11")
+        assert outbox.next_due(session, noon) is None, "the month's own waits for the morning"
+        service.post_letter(session, channel, text, f"{outbox.ASKED_FOR}1")
+        due = outbox.next_due(session, now())
+        assert due is not None and due.key.startswith(outbox.ASKED_FOR)
 
 
 def test_an_undelivered_message_is_given_up_after_days_and_not_written_anew(

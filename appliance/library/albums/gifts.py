@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from appliance import clock
 from appliance.db import now
 from appliance.errors import ApplianceError, NotFound
 from appliance.library.albums import service
@@ -33,7 +34,9 @@ class EnoughForNow(ApplianceError):
 def ask(session: Session, link_id: int, size: int, upload_id: str | None = None) -> None:
     """Count a file in the caller's writing transaction.  Raises EnoughForNow instead when it is one too many."""
     moment = now()
-    session.execute(delete(GuestGift).where(GuestGift.link_id == link_id, GuestGift.brought < moment - KEPT))
+    session.execute(
+        delete(GuestGift).where(GuestGift.link_id == link_id, GuestGift.brought < clock.read().passed - KEPT)
+    )
     lately = (GuestGift.link_id == link_id, GuestGift.brought > moment - HOUR)
     count, brought = session.execute(
         select(func.count(), func.coalesce(func.sum(GuestGift.size), 0)).where(*lately)

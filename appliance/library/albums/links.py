@@ -15,6 +15,7 @@ from datetime import timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from appliance import clock
 from appliance.db import Database, now
 from appliance.errors import Invalid, NotFound
 from appliance.library.albums import service
@@ -117,7 +118,7 @@ def opened(session: Session, token: str) -> Opened:
         .where(PublicLink.token_hash == _hash(token), Album.deleted.is_(None), User.state == UserState.ACTIVE)
         .where(PublicLink.user_id == Album.user_id)
     ).first()
-    if row is None or (row[0].expires is not None and row[0].expires <= now()):
+    if row is None or (row[0].expires is not None and row[0].expires <= clock.read().likely):
         raise NotFound(what="link")
     return Opened(*row)
 

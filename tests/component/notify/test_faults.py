@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from appliance import identity, sealed
+from appliance import identity, reach, sealed
 from appliance.db import Database, now
 from appliance.jobs import service as jobs
 from appliance.jobs import worker
@@ -23,7 +23,7 @@ from appliance.people import service as people
 from appliance.people.audit import By
 from appliance.people.models import Role, User
 from appliance.places import Places
-from plugins.notify import reach, service
+from plugins.notify import service
 from plugins.notify.models import NotifyChannel, NotifyRules
 from tests.backup_bed import Bed, check_complete
 from tests.callers import PASSWORD

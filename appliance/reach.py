@@ -1,10 +1,11 @@
-"""Where messages may go, whatever a name stands for at the moment it is used.
+"""Where the station may turn to, whatever a name stands for at the moment it is used.
 
 The station stands inside the home network, where routers and printers believe whoever is there.  What it is told to
 talk to is therefore a question of who says so:
 
 * A member's messages go to public addresses only, and not into the household's own IPv6 network, which is public too.
 * An admin's may go into the home, and to this machine: home automation and a mail server of one's own stand there.
+  So may the question for a new version at an address that an admin has typed.
   They learn only whether it worked, the station's own services believe nobody for being near, and whoever could
   misuse this already decides about the station.
 * Nobody's go to link-local addresses and the few others where a rented machine finds its keys (169.254.169.254):
@@ -82,7 +83,7 @@ def _allowed_only(*asked: Any, **more: Any) -> Any:
         return found
     allowed = [answer for answer in found if wanted(str(answer[4][0]))]
     if not allowed:
-        raise Inside("not a place for messages")
+        raise Inside("a place that the station does not ask")
     return allowed
 
 
