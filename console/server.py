@@ -13,6 +13,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.sock import create_sockets
+from gunicorn.systemd import sd_notify
 from gunicorn.workers.gthread import ThreadWorker
 
 from appliance.places import places
@@ -73,6 +74,7 @@ def serve() -> None:
     log = console.cfg.logger_class(console.cfg)
     console.wsgi()  # before the socket exists: who can connect is answered
     sockets = create_sockets(console.cfg, log)
+    sd_notify("READY=1", log, unset_environment=True)  # who connects from now on waits for an answer and gets it
     worker = Worker(0, os.getppid(), sockets, console, console.cfg.timeout, console.cfg, log)
     try:
         worker.init_process()

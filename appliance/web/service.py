@@ -23,7 +23,7 @@ from appliance.web import certificate, listening
 from appliance.web.nginx import Shelf, Site, Tls, render
 
 log = logging.getLogger("everpx.web")
-CHECK_TIMEOUT_S = 20
+CHECK_TIMEOUT_S = 60  # a second or two, but a slow card may be busy at the start
 RESERVE = 1_000_000_000  # bytes; a HOT drive with less takes no upload that names no drive
 HTTP2_APART = (1, 25, 1)
 CONFIG = "nginx.conf"

@@ -7,7 +7,7 @@
 ``serious(page)``  what axe-core calls serious or critical
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -19,7 +19,17 @@ from tests.browser.running_station import RunningStation, start_station
 
 PHONE: Any = {"width": 390, "height": 844}
 DESKTOP: Any = {"width": 1280, "height": 800}
-expect.set_options(timeout=15_000)  # ms; a test of speed says its own
+expect.set_options(timeout=30_000)  # ms; a test of speed says its own
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With a failure: what the station was doing."""
+    report = yield
+    if report.when == "call" and report.failed:
+        stations = [one for one in getattr(item, "funcargs", {}).values() if isinstance(one, RunningStation)]
+        report.sections.extend(("what the station did", one.did()) for one in stations)
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +87,7 @@ def _pages(browser: Browser, running: RunningStation, state: Any) -> Iterator[Pa
     context = browser.new_context(
         locale="en-GB", viewport=DESKTOP, base_url=running.url, storage_state=state, reduced_motion="reduce"
     )
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(30_000)
     page = context.new_page()
     trouble: list[str] = []
     page.on("pageerror", lambda error: trouble.append(str(error)))

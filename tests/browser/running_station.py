@@ -5,10 +5,12 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,15 @@ class RunningStation:
     def _move(self, action: str, name: str) -> None:
         argv = [sys.executable, "-m", "appliance.station", "--data", str(self.data), action, name]
         subprocess.run(argv, cwd=REPO, check=True, capture_output=True, timeout=60)
+
+    def did(self) -> str:
+        """Its latest jobs and events and what its worker said last, for whoever asks why a test failed."""
+        with closing(sqlite3.connect(f"file:{self.data / 'everpx.db'}?mode=ro", uri=True)) as rows:
+            jobs = rows.execute("select id, kind, state, created, started, finished, error from job order by id desc")
+            events = rows.execute("select at, kind, message from event order by id desc")
+            told = [*jobs.fetchmany(12), *events.fetchmany(12)]
+        worker = (self.data / "log/worker.log").read_text(errors="replace").splitlines()[-20:]
+        return "\n".join([*(" ".join(map(str, row)) for row in told), *worker])
 
     def stop(self, drives_to: Path | None = None) -> None:
         """End it in order; drives are let go, and lie in another station's folder afterwards if one is given."""

@@ -1,15 +1,22 @@
 """The units of the image: as closed as they were when last looked at, and the same programs as the launcher's."""
 
 import importlib.util
+import os
 import re
+import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from appliance.places import Places
+from appliance.station.prepare import prepare
+
 pytestmark = pytest.mark.component
-UNITS = Path(__file__).parents[2] / "rootfs/usr/lib/systemd/system"
+ROOT = Path(__file__).parents[2]
+UNITS = ROOT / "rootfs/usr/lib/systemd/system"
 #: exposure as systemd counts it, 0 (nothing) to 10 (everything); lower it when a unit gets better, never raise it
 MOST_EXPOSED = {
     "avahi": 1.5,
@@ -50,6 +57,38 @@ def test_every_unit_has_its_limit_and_names_a_module_that_exists() -> None:
     for text in units.values():
         for module in re.findall(r"^Exec\w+=.* -m (\S+)", text, re.MULTILINE):
             assert importlib.util.find_spec(module), module
+
+
+def test_what_starts_early_waits_for_the_card_and_ends_before_it_is_let_go() -> None:
+    early = [path for path in UNITS.glob("*.s*") if path.is_file() and "DefaultDependencies=no" in path.read_text()]
+    assert {path.name for path in early} >= {"everpx-prepare.service", "everpx-console.service", "everpx-broker.socket"}
+    for path in early:
+        orders = dict.fromkeys(("After", "Before", "Conflicts"), "")
+        for word, units in re.findall(r"^(After|Before|Conflicts)=(.*)$", path.read_text(), re.MULTILINE):
+            orders[word] += f" {units}"
+        assert "local-fs.target" in orders["After"], path.name
+        assert "shutdown.target" in orders["Before"] and "shutdown.target" in orders["Conflicts"], path.name
+
+
+def test_the_console_tells_systemd_that_it_is_ready_once_it_can_be_reached(tmp_path: Path) -> None:
+    """The worker, which waits for that word, would otherwise wait ten minutes."""
+    assert "Type=notify" in (UNITS / "everpx-console.service").read_text()
+    home = Places(tmp_path / "data", tmp_path / "run")
+    home.data.mkdir()
+    home.run.mkdir()
+    prepare(home, home.data / "claim-code.txt")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(60)
+        told = {"EVERPX_DATA": str(home.data), "EVERPX_RUN": str(home.run), "NOTIFY_SOCKET": str(tmp_path / "notify")}
+        console = subprocess.Popen([sys.executable, "-m", "console.serve"], env=os.environ | told, cwd=ROOT)
+        try:
+            assert systemd.recv(100) == b"READY=1"
+            with socket.socket(socket.AF_UNIX) as visitor:
+                visitor.connect(str(home.run / "console.sock"))
+        finally:
+            console.terminate()
+            console.wait(30)
 
 
 def test_only_these_are_root() -> None:

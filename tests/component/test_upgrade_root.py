@@ -221,6 +221,7 @@ def test_an_install_that_was_cut_off_is_told_as_such_when_root_begins_anew(bed: 
     (bed.here.upgrade / "bundle.raucb").write_bytes(b"half")
     bed.root.kill()
     bed.root.start()
+    bed.root("upgrade.status")  # answered once it has looked at what it left
     noted = bed.rauc.record()
     assert noted is not None and noted.state is Phase.REFUSED and "cut off" in str(noted.why)
     assert not (bed.here.upgrade / "bundle.raucb").exists()
