@@ -64,6 +64,7 @@ class Console(BaseApplication):  # type: ignore[misc]
 
         gc.collect()
         gc.freeze()
+        gc.enable()
         return app
 
 

@@ -171,7 +171,7 @@ def services(home: Home, python: str) -> list[Service]:
         Service("broker", [python, *daemon], None if home.rooted else user),
         Service("worker", [python, "-m", "appliance.jobs.worker"], user, patience=30, orphaned=signal.SIGKILL),
         Service("console", [python, "-m", "console.serve"], user, patience=15),
-        Service("nginx", web.command(home.places), user, before=[python, "-m", "appliance.web"]),
+        Service("nginx", web.command(home.places), user),
     ]
 
 

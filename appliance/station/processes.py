@@ -25,12 +25,11 @@ _libc = ctypes.CDLL(None)
 
 @dataclass(frozen=True)
 class Service:
-    """One long-running process.  ``before`` runs to its end ahead of each start."""
+    """One long-running process."""
 
     name: str
     argv: list[str]
     user: pwd.struct_passwd | None = None  # None: as the launcher
-    before: list[str] | None = None
     patience: float = 10.0  # seconds between asking it to stop and killing it
     orphaned: signal.Signals = signal.SIGTERM  # what it gets when the launcher is killed
     guest: bool = False  # a plugin's: when it keeps dying, the station goes on
@@ -60,8 +59,6 @@ class Supervisor:
 
     def start(self, service: Service) -> None:
         """Start a process; its words go to ``log/<name>.log``."""
-        if service.before:
-            self.once(service.before, service.user, service.name)
         uid, gid, groups = _credentials(service.user)
         with undisturbed(), self._log_of(service.name).open("ab") as log:
             process = subprocess.Popen(

@@ -116,12 +116,14 @@ def refresh(places: Places) -> bool:
         return False
     text = render(site(places)).encode()
     current = home / CONFIG
-    if current.exists() and current.read_bytes() == text:
+    before = current.read_bytes() if current.exists() else None
+    if before == text:
         return False
-    candidate = home / f"candidate-{os.getpid()}.conf"  # nginx's own start and the worker may both be at it
+    candidate = home / f"candidate-{os.getpid()}.conf"  # more than one chore may be at it
     write_atomically(candidate, text, mode=0o644)
     try:
-        check(places, candidate.name)
+        if before is not None:  # of the first nginx says at its start what it thinks: there is none to keep instead
+            check(places, candidate.name)
         candidate.replace(current)
     finally:
         candidate.unlink(missing_ok=True)

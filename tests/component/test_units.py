@@ -91,6 +91,14 @@ def test_the_console_tells_systemd_that_it_is_ready_once_it_can_be_reached(tmp_p
             console.wait(30)
 
 
+def test_whoever_renders_the_front_door_opens_the_same_ports() -> None:
+    said = {}
+    for name in ("prepare", "console", "worker"):
+        text = (UNITS / f"everpx-{name}.service").read_text()
+        said[name] = re.findall(r'"EVERPX_LISTEN=([^"]*)"', text)
+    assert set(map(tuple, said.values())) == {("80 [::]:80 443/tls [::]:443/tls",)}
+
+
 def test_only_these_are_root() -> None:
     for path in UNITS.glob("*.service"):
         as_somebody = re.search(r"^(User=(everpx|avahi)|DynamicUser=yes)$", path.read_text(), re.MULTILINE)

@@ -38,7 +38,7 @@ Description=A shell for tests
 DefaultDependencies=no
 StartLimitIntervalSec=0
 [Service]
-ExecStart=/bin/bash -c 'until [ -e /dev/virtio-ports/{PORT} ]; do sleep 0.1; done; echo {_coded(SERVER)} | base64 -d >/run/tests.sh; exec /bin/bash /run/tests.sh'
+ExecStart=/bin/bash -c 'until [ -e /dev/virtio-ports/{PORT} ]; do sleep 1; done; echo {_coded(SERVER)} | base64 -d >/run/tests.sh; exec /bin/bash /run/tests.sh'
 Restart=always
 RestartSec=100ms
 OOMScoreAdjust=-1000
