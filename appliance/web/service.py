@@ -1,7 +1,7 @@
 """Keeping the front door in step with the drives: render, let the real nginx check it, swap, reload.
 
 Runs as the station's own user, like nginx itself: nobody needs root to open a door, and a front door that is not
-root's cannot be used to reach what is.  A text that nginx refuses is never put in place; the old door stays open.
+root's cannot be used to reach what is.  A text that nginx refuses never replaces another; the old door stays open.
 """
 
 import logging

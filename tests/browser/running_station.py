@@ -23,6 +23,10 @@ REPO = Path(__file__).parents[2]
 READY_WITHIN_S = 120
 TEST_PLUGS = "test-plugs"  # a file of the station's data folder: address:port of plugs that tests emulate
 BLUE, GREEN = "Blue-drive", "Green-drive"
+LATEST = (
+    "select id, kind, state, created, started, finished, error from job order by id desc limit 12",
+    "select at, kind, message from event order by id desc limit 12",
+)
 
 
 @dataclass
@@ -61,11 +65,12 @@ class RunningStation:
 
     def did(self) -> str:
         """Its latest jobs and events and what its worker said last, for whoever asks why a test failed."""
-        with closing(sqlite3.connect(f"file:{self.data / 'everpx.db'}?mode=ro", uri=True)) as rows:
-            jobs = rows.execute("select id, kind, state, created, started, finished, error from job order by id desc")
-            events = rows.execute("select at, kind, message from event order by id desc")
-            told = [*jobs.fetchmany(12), *events.fetchmany(12)]
-        worker = (self.data / "log/worker.log").read_text(errors="replace").splitlines()[-20:]
+        try:
+            with closing(sqlite3.connect(f"file:{self.data / 'everpx.db'}?mode=ro", uri=True)) as rows:
+                told = [row for question in LATEST for row in rows.execute(question)]
+            worker = (self.data / "log/worker.log").read_text(errors="replace").splitlines()[-20:]
+        except (OSError, sqlite3.Error) as error:  # the test has ended it, or it never got that far
+            return f"cannot be read any more: {error}"
         return "\n".join([*(" ".join(map(str, row)) for row in told), *worker])
 
     def stop(self, drives_to: Path | None = None) -> None:
