@@ -5,17 +5,20 @@ launcher keeps them (``appliance/station/guests.py``): root writes what it wants
 own, and the launcher writes beside it what became of that.  Nothing of this survives a reboot; boot applies anew.
 
 A ``privileged.py`` declares its programs with :func:`declare`, and with :func:`lets_go` what it does before a drive is
-taken away: a program that still holds a drive would keep it from being let go of.
+taken away: a program that still holds a drive would keep it from being let go of.  Console and worker ask at the same
+moment, and the daemon answers each in a thread of its own: what changes a program is done :func:`in_turn`.
 """
 
 import json
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from appliance.broker.protocol import at_start, verb
 from appliance.drives.programs import run as program
@@ -50,8 +53,12 @@ class Service:
         return self.unit or f"everpx-{self.name}.service"
 
 
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
+
 SERVICES: dict[str, Service] = {}
 LETTING_GO: list[Callable[[str], None]] = []
+_turns: dict[str, threading.RLock] = {}  # by package
 
 
 def declare(name: str, plugin: str, unit: str = "") -> Service:
@@ -59,10 +66,22 @@ def declare(name: str, plugin: str, unit: str = "") -> Service:
     return SERVICES.setdefault(name, Service(name, plugin, unit))
 
 
+def in_turn(body: Callable[[Asked], Answer]) -> Callable[[Asked], Answer]:
+    """Of everything in a package that is declared so, one call at a time: it looks, writes files and tells programs."""
+    turn = _turns.setdefault(body.__module__.rpartition(".")[0], threading.RLock())
+
+    @wraps(body)
+    def alone(asked: Asked) -> Answer:
+        with turn:
+            return body(asked)
+
+    return alone
+
+
 def lets_go(body: Callable[[str], None]) -> Callable[[str], None]:
     """Call this with a drive's tag before that drive is taken away, also when it was pulled; it may be called twice."""
-    LETTING_GO.append(body)
-    return body
+    LETTING_GO.append(in_turn(body))
+    return LETTING_GO[-1]
 
 
 def let_go_of(tag: str) -> None:
@@ -86,10 +105,17 @@ class Only:
 @verb("services.only")
 def only(request: Only) -> dict[str, Any]:
     """End the programs of every plugin that is off."""
-    ended = [one for one in SERVICES.values() if one.plugin not in request.plugins.split() and is_running(one)]
-    for one in ended:
-        stop(one)
-    return {"ended": [one.name for one in ended]}
+    others = [one for one in SERVICES.values() if one.plugin not in request.plugins.split()]
+    return {"ended": [one.name for one in others if _end(one)]}
+
+
+def _end(service: Service) -> bool:
+    """False when it did not run; while its plugin is just starting it, afterwards."""
+    with _turns.setdefault(f"plugins.{service.plugin}", threading.RLock()):
+        if not is_running(service):
+            return False
+        stop(service)
+        return True
 
 
 @dataclass(frozen=True)

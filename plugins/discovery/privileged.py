@@ -112,6 +112,7 @@ class Apply:
 
 
 @verb("discovery.apply")
+@services.in_turn
 def apply(request: Apply) -> dict[str, Any]:
     """Announce exactly this.  Raises NameTaken or ServiceFailed; what is not announced then is told by no one."""
     changed = False

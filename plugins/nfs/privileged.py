@@ -117,6 +117,7 @@ class Place:
 
 
 @verb("nfs.apply")
+@services.in_turn
 def apply(request: Apply) -> dict[str, Any]:
     """Serve exactly this, as far as its drives are here.  Raises NoServer, NotAccepted or ServiceFailed."""
     places = _found(request.exports)

@@ -40,6 +40,7 @@ class Look:
 
 
 @verb("smb.apply")
+@services.in_turn
 def apply(request: Apply) -> dict[str, Any]:
     """Share exactly this from now on; a share that changed is closed for those who have it open."""
     home = _home()

@@ -303,3 +303,29 @@ def test_a_folder_that_is_not_there_any_more_is_no_share_and_the_others_are(here
     start = time.monotonic()
     assert here.client("Family", "ls")[0] == 0
     assert time.monotonic() - start < 30
+
+
+def test_two_who_ask_at_the_same_moment_both_get_what_they_asked_for(here: Bed) -> None:
+    """Console and worker do, and the daemon answers each in a thread of its own."""
+    here.drive("HOT-1")
+    here.apply(shared())
+    here.up()
+    problems = list[Exception]()
+
+    def ask(number: int) -> None:
+        for turn in range(6):
+            try:
+                here.apply(shared(), shared(f"Room {number}", folder=f"Family/{number} {turn}"))
+            except Exception as error:
+                problems.append(error)
+
+    for number in range(2):
+        for turn in range(6):
+            (here.run / f"drives/HOT-1/Family/{number} {turn}").mkdir(parents=True)
+    callers = [threading.Thread(target=ask, args=(number,)) for number in range(2)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(120)
+    assert problems == []
+    assert here.client("Family", "ls")[0] == 0
