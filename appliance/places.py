@@ -39,6 +39,11 @@ class Places:
         return self.run / "broker.sock"
 
     @property
+    def prepared(self) -> Path:
+        """Is there once this start's database can be opened (``appliance.station.prepare``)."""
+        return self.run / "prepared"
+
+    @property
     def inventory(self) -> Path:
         """The live list of drives, rewritten by the worker on every change."""
         return self.run / "inventory.json"

@@ -73,7 +73,7 @@ def create_app(here: Places | None = None, broker: Broker | None = None) -> Flas
     access.install(app)
     translate.install(app)
     shell.install(app)
-    for blueprint in _blueprints():
+    for blueprint in rooms():
         app.register_blueprint(blueprint)
     plugin.load(db)
     for name, blueprint in plugin.call_named("console_blueprint"):
@@ -98,8 +98,8 @@ def _add_api_rooms(app: Flask) -> None:
         rooms.append(room)
 
 
-def _blueprints() -> list[Any]:
-    """Every room of the console."""
+def rooms() -> list[Any]:
+    """Every room of the console.  Loading them is most of a start, and needs no database."""
     from console.activity.views import blueprint as activity
     from console.albums.guest_uploads import blueprint as guests
     from console.albums.views import blueprint as albums

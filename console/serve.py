@@ -1,4 +1,4 @@
-"""The console's process: ``python -m console.serve``.
+"""The console's process: ``python -m console.serve [--when-prepared]``.
 
 First of all what it does not need to remember: modules that libraries import and nobody here uses, what libraries say
 about themselves, and what Babel knows of the world.  Only then the server, and with it everything else.
@@ -86,7 +86,7 @@ def main() -> None:
     locale_data.forget_the_rest()
     from console.server import serve
 
-    serve()
+    serve(when_prepared="--when-prepared" in sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ SETTINGS = {
     "errorlog": "-",
     "loglevel": "warning",
 }
+LOOK_FOR_IT_S = 0.05  # seconds between looks whether the database is ready
 LOOK_ANYWAY_S = 60.0  # seconds between looks whether whoever started this is still there
 
 
@@ -60,17 +61,32 @@ class Console(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Any:
         """The application; what is loaded by now stays for good, so the collector need not look at it again."""
-        from console.wsgi import app
+        from console.app import create_app
 
+        app = create_app()
         gc.collect()
         gc.freeze()
         gc.enable()
         return app
 
 
-def serve() -> None:
-    """Serve until told to stop, or until whoever started this is gone."""
+def load_early() -> None:
+    """Load what needs no database, then wait until there is one."""
+    from console.app import rooms
+
+    rooms()
+    while not places().prepared.exists():
+        time.sleep(LOOK_FOR_IT_S)
+
+
+def serve(*, when_prepared: bool = False) -> None:
+    """Serve until told to stop, or until whoever started this is gone.
+
+    ``when_prepared``: started beside ``appliance.station.prepare``, load meanwhile and wait until it is done.
+    """
     os.umask(SETTINGS["umask"])  # type: ignore[arg-type]
+    if when_prepared:
+        load_early()
     console = Console()
     log = console.cfg.logger_class(console.cfg)
     console.wsgi()  # before the socket exists: who can connect is answered

@@ -72,6 +72,7 @@ def main() -> None:
     here = places()
     try:
         answer: dict[str, object] = {"claim_code": prepare(here, here.data / "claim-code.txt")}
+        here.prepared.touch()
     except ApplianceError as error:
         answer = error.as_json()
     print(json.dumps(answer))

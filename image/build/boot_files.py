@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from image.build.arch import Arch
 from image.build.layout import DISK_ID
 
-#: a kernel that stops starts anew by itself, and the loader decides into which slot
-ALWAYS = "ro quiet loglevel=4 panic=5 systemd.show_status=false"
+#: A kernel that stops starts anew by itself, and the loader decides into which slot.  A network's device keeps its
+#: first name: nothing here asks for it, and a second one takes udev seconds of a start.
+ALWAYS = "ro quiet loglevel=4 panic=5 systemd.show_status=false net.ifnames=0"
 FROM_GRUB = "rauc.slot=$slot everpx.trial=$trial"
 FROM_FIRMWARE = "everpx.trial=firmware"  # RAUC then asks its backend for the slot, since no rauc.slot names one
 PI_SERIAL = "ttyS1"  # the mini UART on the pins, by the name that an upstream kernel gives it

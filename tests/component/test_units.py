@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from appliance.places import Places
-from appliance.station.prepare import prepare
 
 pytestmark = pytest.mark.component
 ROOT = Path(__file__).parents[2]
@@ -59,30 +58,41 @@ def test_every_unit_has_its_limit_and_names_a_module_that_exists() -> None:
             assert importlib.util.find_spec(module), module
 
 
-def test_what_starts_early_waits_for_the_card_and_ends_before_it_is_let_go() -> None:
+def test_what_starts_early_ends_before_the_card_is_let_go_and_waits_for_nothing_that_starts_late() -> None:
     early = [path for path in UNITS.glob("*.s*") if path.is_file() and "DefaultDependencies=no" in path.read_text()]
     assert {path.name for path in early} >= {"everpx-prepare.service", "everpx-console.service", "everpx-broker.socket"}
     for path in early:
         orders = dict.fromkeys(("After", "Before", "Conflicts"), "")
         for word, units in re.findall(r"^(After|Before|Conflicts)=(.*)$", path.read_text(), re.MULTILINE):
             orders[word] += f" {units}"
-        assert "local-fs.target" in orders["After"], path.name
         assert "shutdown.target" in orders["Before"] and "shutdown.target" in orders["Conflicts"], path.name
+        if "EVERPX_DATA" in path.read_text():
+            assert re.search(r"^RequiresMountsFor=.*/var/lib/everpx\b", path.read_text(), re.MULTILINE), path.name
+            assert "PrivateTmp=yes" not in path.read_text()  # waits for all folders of the system
+        assert all(unit.startswith("everpx-") for unit in orders["After"].split()), path.name
+    assert "systemd-tmpfiles --create everpx.conf" in (ROOT / "image/boot/init").read_text()
 
 
-def test_the_console_tells_systemd_that_it_is_ready_once_it_can_be_reached(tmp_path: Path) -> None:
+def test_the_console_waits_for_its_database_and_tells_systemd_once_it_can_be_reached(tmp_path: Path) -> None:
     """The worker, which waits for that word, would otherwise wait ten minutes."""
-    assert "Type=notify" in (UNITS / "everpx-console.service").read_text()
+    unit = (UNITS / "everpx-console.service").read_text()
+    assert "Type=notify" in unit and "-m console.serve --when-prepared" in unit
     home = Places(tmp_path / "data", tmp_path / "run")
     home.data.mkdir()
     home.run.mkdir()
-    prepare(home, home.data / "claim-code.txt")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
-        systemd.settimeout(60)
+        systemd.settimeout(5)
         told = {"EVERPX_DATA": str(home.data), "EVERPX_RUN": str(home.run), "NOTIFY_SOCKET": str(tmp_path / "notify")}
-        console = subprocess.Popen([sys.executable, "-m", "console.serve"], env=os.environ | told, cwd=ROOT)
+        words = [sys.executable, "-m", "console.serve", "--when-prepared"]
+        console = subprocess.Popen(words, env=os.environ | told, cwd=ROOT)
         try:
+            with pytest.raises(TimeoutError):
+                systemd.recv(100)
+            assert list(home.data.iterdir()) == [] and console.poll() is None
+            words = [sys.executable, "-m", "appliance.station.prepare"]
+            subprocess.run(words, env=os.environ | told, cwd=ROOT, check=True, timeout=60)
+            systemd.settimeout(60)
             assert systemd.recv(100) == b"READY=1"
             with socket.socket(socket.AF_UNIX) as visitor:
                 visitor.connect(str(home.run / "console.sock"))

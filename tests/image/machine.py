@@ -136,11 +136,16 @@ class Machine(Running):
 
     def answers(self, path: str = "/", within_s: float = 900) -> float:
         """Wait until the console shows a page."""
-        return self.until("the console", lambda: self._page(path), within_s)
+        return self.until("the console", lambda: self._page(path), within_s, every_s=0.1)
 
     def _page(self, path: str) -> bool:
+        """Ask once.  QEMU takes a connection before the machine has a network and knocks there less and less often.
+
+        So who asks patiently is heard many seconds late; but a machine that has worked for long may be a slow one.
+        """
+        patience = 2 + (time.monotonic() - self.began) / 30
         try:
-            with urllib.request.urlopen(self.address + path, timeout=30) as answer:
+            with urllib.request.urlopen(self.address + path, timeout=patience) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False

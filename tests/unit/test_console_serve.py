@@ -56,7 +56,7 @@ def test_the_worker_hears_of_drives_through_pyudev_and_loads_no_packers_for_it()
 SERVED = """
 import sys, types
 from console import serve
-sys.modules["console.server"] = types.SimpleNamespace(serve=lambda: None)
+sys.modules["console.server"] = types.SimpleNamespace(serve=lambda **asked: None)
 serve.main()
 del sys.modules["console.server"]
 import console.server, console.app
