@@ -4,7 +4,7 @@
 # Installs what it needs, then: style, types, import contracts; the unit floor; the component floor (real
 # programs; what needs root is skipped without it); the browser floor.  --fast stops after the unit floor.
 # --image builds the arm64 image and starts it in a virtual machine, and does nothing else (root).  --image-all builds
-# both, with all that can happen to the arm64 one, which takes hours (docs/image.md).
+# both, with all that can happen to the arm64 one, in 70 minutes on two cores (docs/image.md).
 # With CI set, a missing program is a failure instead of a skip, and --image comes last.  Reports: build/tests/*.xml
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
