@@ -76,7 +76,8 @@ def test_a_signal_to_the_whole_service_does_not_cut_a_walk_off(tmp_path: Path) -
 def test_a_listing_that_nobody_reads_any_more_ends_by_itself(tmp_path: Path) -> None:
     fill(tmp_path, 1500, 40)
     words = f"from pathlib import Path; from appliance.library import scan; scan.begin(Path({str(tmp_path)!r}))"
-    words += "; lister, = scan._begun.values(); lister.stdout.read(1); print(lister.pid); import os; os._exit(0)"
+    words += "; lister, = scan._begun.values(); lister.stdout.read(1)"
+    words += "; print(lister.pid, flush=True); import os; os._exit(0)"
     done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True, timeout=30)
     end = time.monotonic() + 10
     while is_running(int(done.stdout)) and time.monotonic() < end:
