@@ -14,6 +14,7 @@ import logging
 import os
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -58,7 +59,7 @@ Answer = TypeVar("Answer")
 
 SERVICES: dict[str, Service] = {}
 LETTING_GO: list[Callable[[str], None]] = []
-_turns: dict[str, threading.RLock] = {}  # by package
+_turns = defaultdict[str, threading.RLock](threading.RLock)  # by the package whose turn it is
 
 
 def declare(name: str, plugin: str, unit: str = "") -> Service:
@@ -68,7 +69,7 @@ def declare(name: str, plugin: str, unit: str = "") -> Service:
 
 def in_turn(body: Callable[[Asked], Answer]) -> Callable[[Asked], Answer]:
     """Of everything in a package that is declared so, one call at a time: it looks, writes files and tells programs."""
-    turn = _turns.setdefault(body.__module__.rpartition(".")[0], threading.RLock())
+    turn = _turns[body.__module__.rpartition(".")[0]]
 
     @wraps(body)
     def alone(asked: Asked) -> Answer:
@@ -111,7 +112,7 @@ def only(request: Only) -> dict[str, Any]:
 
 def _end(service: Service) -> bool:
     """False when it did not run; while its plugin is just starting it, afterwards."""
-    with _turns.setdefault(f"plugins.{service.plugin}", threading.RLock()):
+    with _turns[f"plugins.{service.plugin}"]:
         if not is_running(service):
             return False
         stop(service)
@@ -145,8 +146,9 @@ def state(request: Nothing) -> dict[str, Any]:
 def again(request: Named) -> dict[str, Any]:
     """Start one anew that is wanted; nothing for one that nobody wants."""
     service = SERVICES[request.name]
-    if _is_wanted(service):
-        restart(service)
+    with _turns[f"plugins.{service.plugin}"]:
+        if _is_wanted(service):
+            restart(service)
     return {"running": is_running(service)}
 
 
